@@ -1,0 +1,418 @@
+"""An open connection: bytes in and events out, calls in and bytes out.  It knows no HTTP, no socket and no clock.
+
+    connection.receive_data(data)             # what came; never raises
+    for event in connection.events():         # lazily: what is not asked for stays undecoded
+        ...                                   # any method may be called in here
+    transport.write(connection.data_to_send())
+    if connection.wants is not Wants.DATA:
+        ...                                   # hang up
+
+Everything that goes out, automatic answers included, stands in one buffer in the order of the calls.  What the peer does
+wrong arrives as the last event, `Closed`, with the answer queued; what the caller does wrong is raised, and nothing has
+changed.  Not thread-safe: hold one lock over a call and the writing of what it queued.
+"""
+
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from enum import Enum
+
+from rawws.core import rules
+from rawws.core.errors import LocalProtocolError, NotOpen, ProtocolError, RemoteProtocolError
+from rawws.core.events import Chunk, Closed, Event, Ping, Pong
+from rawws.core.frames import (
+    MOST_IN_CONTROL,
+    CloseCode,
+    FrameHeader,
+    Opcode,
+    check,
+    decode_close,
+    decode_header,
+    encode_close,
+    encode_frame,
+    is_control,
+)
+from rawws.core.masking import apply_mask, rotate
+from rawws.core.messages import Reassembly, take_plain
+from rawws.core.settings import Agreement, Limits, Role
+from rawws.core.states import CLOSE_SENT, ENDED, IN_MESSAGE, READY, Sender, Sent, State, advance, what_is_sent
+
+
+class Wants(Enum):
+    """What to do with the transport once everything queued is written."""
+
+    DATA = "data"
+    """Read on.  (After both Close frames a client reads on too: the server hangs up first, section 7.1.1.)"""
+    LINGER = "linger"
+    """End our half, throw away what still comes, and close at its end: so the peer can read why it was failed."""
+    CLOSE = "close"
+    """Close the TCP connection."""
+
+
+class Connection:
+    """One side of an open connection (sections 5 to 8).
+
+    Args:
+        role: which side this is.
+        agreement: what the opening handshake settled.
+        limits: how much the peer may ask of us.
+        stream: give messages as `Chunk`s, as they come, also inside one frame.  It may be set at any time and counts
+            from the next piece on; switched off, it counts from the next message on.
+        auto_pong: answer each Ping.
+        auto_close: answer the peer's Close, and its violations, as soon as `Closed` is given out.  Without it the
+            answer waits for `answer_close`, and until then this side may go on sending.
+        initial_data: bytes that came behind the opening handshake.
+        random: gives that many bytes nobody can predict, for masking keys (section 10.3).
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        agreement: Agreement = Agreement(),  # noqa: B008 (frozen)
+        *,
+        limits: Limits = Limits(),  # noqa: B008 (frozen)
+        stream: bool = False,
+        auto_pong: bool = True,
+        auto_close: bool = True,
+        initial_data: bytes = b"",
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.role = role
+        self.agreement = agreement
+        self.limits = limits
+        self.stream = stream
+        self.auto_pong = auto_pong
+        self.auto_close = auto_close
+        self.ours: Sender = READY
+        self.theirs: Sender = READY
+        self.closed: Closed | None = None
+        self.close_sent: tuple[int, str] | None = None
+        self.close_received: tuple[int, str] | None = None
+        self._random = random
+        # What came and has not been read: `_data` from `_position` on, then `_incoming`.
+        self._data = b""
+        self._position = 0
+        self._offset = 0  # where in the peer's stream `_data` begins
+        self._incoming = bytearray()
+        self._eof = False
+        self._ready: deque[Event] = deque()
+        # The data frame that is being read, and the message that it belongs to.
+        self._frame: FrameHeader | None = None
+        self._done = 0  # bytes of its payload
+        self._message = Reassembly(limits)
+        self._in_chunks = False  # some of the message was given out
+        self._plain_limit = min(sys.maxsize if bound is None else bound for bound in (limits.message, limits.frame))
+        # What goes out.
+        self._out: list[bytes] = []
+        self._pongs = 0  # automatic ones in `_out`
+        self._last_pong = 0  # where in `_out` the newest is
+        self._sending = Opcode.TEXT  # the type of the message that is being sent in fragments
+        self._failed = False
+        if initial_data:
+            self.receive_data(initial_data)
+
+    # --- What came in ---------------------------------------------------------------------------------------------
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> None:
+        """Hand over bytes that came from the peer.  They are copied.  Never raises; ignored once `closed`."""
+        if self.closed is not None:
+            return
+        if self._position == len(self._data) and not self._incoming:
+            self._offset += self._position
+            self._data = bytes(data)
+            self._position = 0
+        else:
+            self._incoming += data
+
+    def receive_eof(self) -> None:
+        """The transport can deliver no more.  Never raises; calling it again changes nothing."""
+        self._eof = True
+        if self.closed is not None:
+            self.theirs = advance(self.theirs, Sent.EOF)
+
+    def next_event(self) -> Event | None:
+        """The next event in what came; None if more bytes are needed, or `Closed` was given out.
+
+        Reading is lazy: what is not asked for stays undecoded.
+        """
+        ready = self._ready
+        while not ready and self.closed is None:
+            try:
+                progress = self._read_frame() if self._frame is None else self._read_payload(self._frame)
+            except ProtocolError as breach:
+                error = RemoteProtocolError(breach.rule, breach.detail, breach.offset)
+                self._end(Closed(breach.code, breach.rule.text, "error", error))
+                break
+            if not progress and not self._take_in():
+                if not self._eof:
+                    return None
+                self._end(Closed(CloseCode.ABNORMAL, "", "lost"))
+        return ready.popleft() if ready else None
+
+    def events(self) -> Iterator[Event]:
+        """`next_event` until there is none.  Every method may be called inside the loop."""
+        while (event := self.next_event()) is not None:
+            yield event
+
+    def _take_in(self) -> bool:
+        """Put what came meanwhile behind what is left; False if nothing came."""
+        if not self._incoming:
+            return False
+        self._offset += self._position
+        self._data = self._data[self._position :] + self._incoming
+        self._position = 0
+        self._incoming.clear()
+        return True
+
+    def _read_frame(self) -> bool:
+        """Read whole plain messages, a control frame, or the header of a data frame; False if it is not all there."""
+        start = self._position
+        if self.theirs is READY and not self.stream:
+            masked = self.role is Role.SERVER
+            self._position = take_plain(self._data, start, masked, self._plain_limit, self._ready)
+            if self._ready:
+                return True
+        header = decode_header(self._data, start)
+        if header is None:
+            return False
+        following = self._judge(header, self._offset + start)
+        if is_control(header.opcode):
+            return self._read_control(header, start + header.size, following)
+        self.theirs = following
+        self._position += header.size
+        self._frame = header
+        self._done = 0
+        return True
+
+    def _judge(self, header: FrameHeader, offset: int) -> Sender:
+        """Whether this frame may come now; gives back where its sender stands after it."""
+        try:
+            check(header, self.role.peer)
+            following = advance(self.theirs, what_is_sent(header.opcode, header.fin))
+            if not is_control(header.opcode):
+                self._message.admit(header)
+        except ProtocolError as breach:
+            raise ProtocolError(breach.rule, breach.detail, offset + (breach.offset or 0)) from None
+        return following
+
+    def _read_control(self, header: FrameHeader, begin: int, following: Sender) -> bool:
+        payload = self._data[begin : begin + header.length]
+        if len(payload) < header.length:
+            return False
+        if header.key is not None:
+            payload = apply_mask(payload, header.key)
+        self._position = begin + header.length
+        self.theirs = following
+        if header.opcode == Opcode.PING:
+            if self.auto_pong and self.ours in (READY, IN_MESSAGE):
+                self._answer_ping(payload)
+            self._ready.append(Ping(payload))
+        elif header.opcode == Opcode.PONG:
+            self._ready.append(Pong(payload))
+        else:
+            self._read_close(payload, self._offset + begin)
+        return True
+
+    def _read_close(self, payload: bytes, offset: int) -> None:
+        try:
+            code, reason = decode_close(payload)
+        except ProtocolError as breach:
+            raise ProtocolError(breach.rule, breach.detail, offset + (breach.offset or 0)) from None
+        self.close_received = (code, reason)
+        self._end(Closed(code, reason, "peer" if self.close_sent is None else "local"))
+
+    def _read_payload(self, frame: FrameHeader) -> bool:
+        """Read as much of a data frame as is there; False if that is nothing."""
+        piece = self._data[self._position : self._position + frame.length - self._done]
+        finished = self._done + len(piece) == frame.length
+        if not piece and not finished:
+            return False
+        offset = self._offset + self._position
+        self._position += len(piece)
+        if frame.key is not None:
+            piece = apply_mask(piece, rotate(frame.key, self._done))
+        self._done += len(piece)
+        if finished:
+            self._frame = None
+        self._add_to_message(piece, offset, finished and frame.fin)
+        return True
+
+    def _add_to_message(self, piece: bytes, offset: int, last: bool) -> None:
+        message = self._message
+        in_chunks = self.stream or self._in_chunks
+        kept = message.take() if in_chunks and message.held else None
+        checked = message.add(piece, offset, last)
+        if in_chunks:
+            if kept is not None:
+                checked = kept + checked  # type: ignore[operator]
+            if checked or last:
+                self._ready.append(Chunk(checked, first=not self._in_chunks, last=last))
+                self._in_chunks = not last
+        elif last and not message.held:
+            self._ready.append(checked)
+        else:
+            message.keep(piece)
+            if last:
+                self._ready.append(message.take())
+
+    def _end(self, closed: Closed) -> None:
+        """The last event is known: nothing of what came after it is read."""
+        self.closed = closed
+        self._ready.append(closed)
+        self._position = len(self._data)
+        self._incoming.clear()
+        self._message.begin(text=False)
+        if self._eof:
+            self.theirs = advance(self.theirs, Sent.EOF)
+        if closed.by == "error":
+            self._failed = True
+        if self.auto_close:
+            self.answer_close()
+
+    # --- What goes out --------------------------------------------------------------------------------------------
+    # Each of these raises `NotOpen` once this side has sent its Close or the connection is gone, and
+    # `LocalProtocolError` for what the protocol forbids; then nothing is queued and nothing has changed.
+
+    def send_text(self, data: str, more: bool = False) -> None:
+        """Queue a text message, or with `more` a fragment of one: until a call without it, all calls continue it."""
+        if not isinstance(data, str):
+            raise TypeError(f"a text message is a str, not {type(data).__name__}")
+        try:
+            payload = data.encode()
+        except UnicodeEncodeError as error:
+            raise LocalProtocolError(rules.TEXT_NOT_UTF8, str(error)) from None
+        self._send_data(Opcode.TEXT, payload, more)
+
+    def send_binary(self, data: bytes | bytearray | memoryview, more: bool = False) -> None:
+        """The same for a binary message."""
+        self._send_data(Opcode.BINARY, data if type(data) is bytes else bytes(memoryview(data)), more)
+
+    def ping(self, payload: bytes = b"") -> None:
+        """Queue a Ping with 125 bytes at most (section 5.5.2)."""
+        self._send_control(Opcode.PING, payload)
+
+    def pong(self, payload: bytes = b"") -> None:
+        """Queue a Pong that nobody asked for, or with `auto_pong` off an answer (section 5.5.3)."""
+        self._send_control(Opcode.PONG, payload)
+
+    def close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
+        """Queue a Close: begin the closing handshake, or answer the peer's with another code (section 7.1.2).
+
+        Args:
+            code: why (section 7.4); None for a Close frame with no body.
+            reason: text for people, 123 bytes at most.
+        """
+        try:
+            body = encode_close(code, reason, self.role)
+        except ProtocolError as breach:
+            raise LocalProtocolError(breach.rule, breach.detail) from None
+        self.ours = self._allow(Sent.CLOSE)
+        self.close_sent = (CloseCode.NO_CODE if code is None else code, reason)
+        self._out.append(self._frame_of(Opcode.CLOSE, body))
+
+    def fail(self, code: int, reason: str = "") -> None:
+        """Give up now (section 7.1.7): queue a Close unless one was sent, and ignore what the peer still sends.
+
+        What came but was not taken is dropped; `Closed` by "local" is the next event.
+        """
+        if self.close_sent is None and self.ours is not ENDED:
+            self.close(code, reason)
+        self._failed = True
+        if self.closed is None:
+            self._ready.clear()
+            self._end(Closed(code, reason, "local"))
+
+    def answer_close(self) -> None:
+        """Do what `closed` calls for: echo the peer's code, or say which rule it broke.  Only needed without `auto_close`."""
+        if self.closed is None or self.ours not in (READY, IN_MESSAGE):
+            return
+        if self.closed.by == "lost":
+            self.ours = ENDED
+        elif self.closed.by == "error":
+            self.close(self.closed.code, self.closed.reason)
+        else:
+            # 5.5.1: "the endpoint typically echos the status code it received"; two of them are not for us to send.
+            code = {CloseCode.NO_CODE: None, CloseCode.EXTENSION_NEEDED: CloseCode.NORMAL}
+            self.close(code.get(self.closed.code, self.closed.code))  # type: ignore[call-overload]
+
+    def data_to_send(self) -> bytes:
+        """Everything that was queued, in order; it is the caller's to write now."""
+        return b"".join(self.chunks_to_send())
+
+    def chunks_to_send(self) -> list[bytes]:
+        """The same, not joined, for `writelines` and `sendmsg`."""
+        chunks, self._out, self._pongs = self._out, [], 0
+        return chunks
+
+    def _send_data(self, opcode: Opcode, payload: bytes, more: bool) -> None:
+        continuing = self.ours is IN_MESSAGE
+        if continuing and opcode is not self._sending:
+            raise LocalProtocolError(rules.MESSAGE_UNFINISHED, f"a {self._sending.name} message is being sent")
+        self._sending = opcode
+        if continuing:
+            opcode = Opcode.CONTINUATION
+        self.ours = self._allow(what_is_sent(opcode, not more))
+        self._out.append(self._frame_of(opcode, payload, fin=not more))
+
+    def _send_control(self, opcode: Opcode, payload: bytes) -> None:
+        payload = bytes(memoryview(payload))
+        if len(payload) > MOST_IN_CONTROL:
+            raise LocalProtocolError(rules.CONTROL_TOO_LONG, f"{len(payload)} bytes")
+        self.ours = self._allow(Sent.CONTROL)
+        self._out.append(self._frame_of(opcode, payload))
+
+    def _answer_ping(self, payload: bytes) -> None:
+        """Queue a Pong.  While nobody takes what is queued, the newest ones share one place (section 5.5.3)."""
+        pong = self._frame_of(Opcode.PONG, payload)
+        if self._pongs >= self.limits.pongs:
+            self._out[self._last_pong] = pong
+        else:
+            self._pongs += 1
+            self._last_pong = len(self._out)
+            self._out.append(pong)
+
+    def _frame_of(self, opcode: Opcode, payload: bytes, fin: bool = True) -> bytes:
+        # 5.3: "the masking key [...] MUST be derived from a strong source of entropy"
+        key = self._random(4) if self.role is Role.CLIENT else None
+        return encode_frame(opcode, payload, key, fin=fin)
+
+    def _allow(self, sent: Sent) -> Sender:
+        """Where we stand after sending this; raises if we may not."""
+        try:
+            return advance(self.ours, sent)
+        except ProtocolError as breach:
+            late = breach.rule in (rules.FRAME_AFTER_CLOSE, rules.FRAME_AFTER_EOF)
+            raise (NotOpen if late else LocalProtocolError)(breach.rule) from None
+
+    # --- Where it stands ------------------------------------------------------------------------------------------
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol that was agreed on; None if there is none."""
+        return self.agreement.subprotocol
+
+    @property
+    def state(self) -> State:
+        """Where the connection stands, in the RFC's words, derived from where the two senders stand."""
+        open_here = self.ours in (READY, IN_MESSAGE)
+        if self.closed is None:
+            return State.OPEN if open_here else State.CLOSING
+        return State.CLOSING if open_here else State.CLOSED
+
+    @property
+    def wants(self) -> Wants:
+        """What to do with the transport once everything queued is written."""
+        if self.ours in (READY, IN_MESSAGE):
+            return Wants.DATA
+        if self.theirs is ENDED:
+            return Wants.CLOSE
+        if self._failed:
+            return Wants.LINGER
+        # 7.1.1: "the underlying TCP connection, in most normal cases, SHOULD be closed first by the server"
+        return Wants.CLOSE if self.theirs is CLOSE_SENT and self.role is Role.SERVER else Wants.DATA
+
+    @property
+    def held(self) -> int:
+        """How many bytes of an unfinished message are kept."""
+        return self._message.held

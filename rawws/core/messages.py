@@ -1,0 +1,136 @@
+"""From payloads to messages: put the fragments together, keep them within limits, and see that text is UTF-8.
+
+`Reassembly` is the path that every message can take, in pieces of any size.  `take_plain` is the shortcut for the messages
+that most connections consist of: one short frame that is there as a whole.  What it does not take goes the long way.
+"""
+
+from codecs import utf_8_decode
+from collections import deque
+
+from rawws.core import rules
+from rawws.core.errors import ProtocolError
+from rawws.core.events import Event
+from rawws.core.frames import FrameHeader, Opcode
+from rawws.core.masking import apply_mask
+from rawws.core.settings import Limits
+
+
+class Reassembly:
+    """The message that is arriving.
+
+    Fragments are put into one buffer as they come: an empty one costs nothing, and a message in a million pieces takes as
+    much memory as the same message in one.
+    """
+
+    __slots__ = ("_announced", "_bytes", "_fragments", "_limits", "_most_fragments", "_tail", "_tail_offset", "text")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._most_fragments = limits.most_fragments
+        self.begin(text=False)
+
+    def begin(self, text: bool) -> None:
+        """A new message begins; what was held of the one before is dropped."""
+        self.text = text
+        self._bytes = bytearray()
+        self._announced = 0
+        self._fragments = 0
+        self._tail = b""
+        self._tail_offset = 0
+
+    @property
+    def held(self) -> int:
+        """How many bytes of the unfinished message are kept here."""
+        return len(self._bytes)
+
+    def admit(self, header: FrameHeader) -> None:
+        """Take note of the data frame that `header` announces, before any of its payload is there.
+
+        Raises:
+            ProtocolError: the frame, the message with it, or the number of fragments is over its limit (section 10.4).
+        """
+        limits = self._limits
+        if header.opcode != Opcode.CONTINUATION:
+            self.begin(text=header.opcode == Opcode.TEXT)
+        self._fragments += 1
+        if self._fragments > self._most_fragments:
+            raise ProtocolError(rules.TOO_MANY_FRAGMENTS, f"more than {self._most_fragments}", 0)
+        if limits.frame is not None and header.length > limits.frame:
+            raise ProtocolError(rules.FRAME_TOO_BIG, f"{header.length} bytes, {limits.frame} are allowed", 1)
+        self._announced += header.length
+        if limits.message is not None and self._announced > limits.message:
+            raise ProtocolError(rules.MESSAGE_TOO_BIG, f"{self._announced} bytes, {limits.message} are allowed", 1)
+
+    def add(self, piece: bytes, offset: int, last: bool) -> str | bytes:
+        """Check the next piece of the message, unmasked, and give it back: a `str` of whole characters in a text message.
+
+        Args:
+            piece: some of the payload; may be empty.
+            offset: where in the peer's stream it stood.
+            last: whether it ends the message.
+
+        Raises:
+            ProtocolError: it is not UTF-8, or at the end of the message not whole (section 8.1).
+        """
+        if not self.text:
+            return piece
+        held = len(self._tail)
+        try:
+            text, used = utf_8_decode(self._tail + piece, "strict", last)
+        except UnicodeDecodeError as error:
+            # A character that began in an earlier piece is blamed where it began, so that splitting changes nothing.
+            start = self._tail_offset if error.start < held else offset + error.start - held
+            raise ProtocolError(rules.TEXT_NOT_UTF8, error.reason, start) from None
+        if used:
+            self._tail_offset = offset + used - held
+        elif not held:
+            self._tail_offset = offset
+        self._tail = (self._tail + piece)[used:]
+        return text
+
+    def keep(self, piece: bytes) -> None:
+        """Hold on to a checked piece until the message is whole."""
+        self._bytes += piece
+
+    def take(self) -> str | bytes:
+        """What was kept, as a `str` or `bytes`; nothing is kept any more."""
+        # In the middle of a message the start of a character may be kept already; it stays here, in the tail.
+        end = len(self._bytes) - len(self._tail)
+        whole = self._bytes[:end].decode() if self.text else bytes(self._bytes)
+        self._bytes = bytearray()
+        return whole
+
+
+def take_plain(data: bytes, start: int, masked: bool, limit: int, out: deque[Event]) -> int:
+    """Take every whole, plain message that lies in `data` at `start`, and stop in front of the first thing that is not.
+
+    Plain is: one frame, not fragmented, no reserved bit, masked as it should be, in the shortest form, under 64 KiB and
+    not over `limit`; valid UTF-8 if it is text.  All else is left to the long way, which knows what to say about it.
+
+    Returns:
+        The position behind the last message taken.
+    """
+    end = len(data)
+    overhead = 6 if masked else 2
+    while end - start >= overhead:
+        first, length = data[start], data[start + 1] - 0x80 * masked
+        begin = start + overhead
+        if length == 126 and end - start >= 4:
+            length = data[start + 2] << 8 | data[start + 3]
+            begin += 2
+            if length < 126:
+                break
+        elif not 0 <= length < 126:
+            break
+        stop = begin + length
+        if first not in (0x81, 0x82) or length > limit or stop > end:
+            break
+        payload = data[begin:stop]
+        if masked:
+            payload = apply_mask(payload, data[begin - 4 : begin])
+        try:
+            out.append(payload.decode() if first == 0x81 else payload)
+        except UnicodeDecodeError:
+            break
+        start = stop
+    return start

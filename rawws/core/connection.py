@@ -314,9 +314,12 @@ class Connection:
     def fail(self, code: int, reason: str = "") -> None:
         """Give up now (section 7.1.7): queue a Close unless one was sent, and ignore what the peer still sends.
 
-        What came but was not taken is dropped; `Closed` by "local" is the next event.
+        What came but was not taken is dropped; `Closed` by "local" is the next event.  With 1006 there is no Close frame
+        either: the TCP connection is to be dropped.
         """
-        if self.close_sent is None and self.ours is not ENDED:
+        if code == CloseCode.ABNORMAL:
+            self.ours = ENDED
+        elif self.ours in (READY, IN_MESSAGE):
             self.close(code, reason)
         self._failed = True
         if self.closed is None:

@@ -1,0 +1,368 @@
+"""A connection in time: how long to wait, when to ping, how much to hold, and who hangs up.
+
+A transport *reports* what happened (`receive_data`, `receive_eof`, `wake`, `backlog`), an application *asks*
+(`next_message`, `ping`, `close`, and the connection's own `send_text` and `send_binary`), and after either the transport
+does what `todo` says.  There is no clock in here: `now` is an argument everywhere, in seconds of any clock that only goes
+forward.
+
+Endings take effect in stream order.  The session reads ahead, so that a Ping is answered while the application is busy;
+but the peer's Close, or its violation, is answered when the application has taken what came before it, or after the closing
+timeout if it does not.  Until then the application may go on sending (section 5.5.1 allows the answer to wait).
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from sys import getsizeof
+from typing import NamedTuple
+
+from rawws.core import rules
+from rawws.core.connection import Connection, Wants
+from rawws.core.errors import NotOpen
+from rawws.core.events import Chunk, Closed, Event, Ping, Pong
+from rawws.core.frames import CloseCode
+from rawws.core.http1 import Connected, Rejected, Request
+from rawws.core.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a session waits, in seconds, and how much it holds, in bytes.  None for a time means for ever.
+
+    Attributes:
+        opening: for the whole opening handshake, from its first byte to its last.
+        ping_interval: between two keepalive Pings.
+        ping_timeout: for a sign of life after a Ping; then the connection is failed with 1011.
+        writing: for the kernel to take a byte of what waits to be sent; then the connection is dropped.
+        closing: for the closing handshake; then the connection is dropped.
+        linger: how much of what comes after the end is thrown away before the connection is dropped.
+        write_high: above this much waiting to be sent, `send` waits and nothing is read.
+        write_low: down to this much it waits.
+        receive_high: with messages of this much waiting for the application, nothing is read.
+    """
+
+    opening: float | None = 10.0
+    ping_interval: float | None = 20.0
+    ping_timeout: float | None = 20.0
+    writing: float | None = 30.0
+    closing: float | None = 5.0
+    linger: int = 2**20
+    write_high: int = 64 * 1024
+    write_low: int = 16 * 1024
+    receive_high: int = 64 * 1024
+
+
+class Todo(NamedTuple):
+    """What a transport has to do now, in this order."""
+
+    send: bytes
+    """To the peer; may be empty."""
+    hang_up: bool
+    """End our half of the TCP connection once all is sent; what still comes is thrown away, and its end closes it."""
+    drop: bool
+    """It is over: end the TCP connection now, whatever waits to be sent."""
+    read: bool
+    """False while the application or the peer is behind: leave the bytes in the kernel, and TCP slows the peer down."""
+    wake_at: float | None
+    """Call `wake` at this time, if nothing happens before."""
+
+
+class ConnectionClosed(Exception):
+    """The connection has ended; everything that came before its end was delivered.
+
+    Attributes:
+        closed: how it ended.
+    """
+
+    def __init__(self, closed: Closed) -> None:
+        super().__init__(closed)
+        self.closed = closed
+
+    @property
+    def code(self) -> int:
+        """The close code (section 7.1.5)."""
+        return self.closed.code
+
+    @property
+    def reason(self) -> str:
+        """The text beside it."""
+        return self.closed.reason
+
+    @property
+    def clean(self) -> bool:
+        """Whether both sides meant it: 1000, 1001, or a Close with no code."""
+        return self.code in (CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.NO_CODE)
+
+    def __str__(self) -> str:
+        if self.closed.error is not None:
+            return f"{self.code}: {self.closed.error}"
+        return f"{self.code}{self.reason and ': '}{self.reason} (by {self.closed.by})"
+
+
+class Session:
+    """One side of a connection, from the first byte to the last, and its patience.
+
+    Args:
+        connection: open, or at the beginning of its opening handshake; the session drives it from now on.
+        now: the time.
+        patience: how long to wait and how much to hold.
+    """
+
+    MOST_PINGS = 16
+    """Pings that may wait for their Pong; beyond it the oldest is forgotten."""
+
+    def __init__(self, connection: Connection, now: float, patience: Patience = Patience()) -> None:  # noqa: B008 (frozen)
+        self.connection = connection
+        connection.auto_close = False
+        self.patience = patience
+        self.ending: Closed | None = None
+        self.acknowledged = 0
+        self.latency: float | None = None
+        self.opening: deque[Request | Connected | Rejected] = deque()
+        self._messages: deque[str | bytes | Chunk] = deque()
+        self._charge = 0  # the memory of what is in there
+        self._asked = False  # the application takes messages at all
+        self._hungry = False  # and waits for one
+        self._finished = False  # the ending was acted upon
+        self._dropped = False
+        self._after_end = 0  # bytes that came after the end
+        self._handed_out = 0  # bytes that the transport was given
+        self._taken = 0  # of these, bytes that the kernel took
+        self._congested = False
+        self._pings: dict[bytes, tuple[int, float]] = {}
+        self._ping_count = 0
+        self._open_by = _later(now, patience.opening)
+        self._ping_at: float | None = None
+        self._pong_by: float | None = None
+        self._write_by: float | None = None
+        self._close_by: float | None = None
+        self.proceed(now)
+
+    # --- What a transport reports ---------------------------------------------------------------------------------
+
+    def receive_data(self, data: bytes | bytearray | memoryview, now: float) -> None:
+        """These bytes came.  Never raises."""
+        self._pong_by = None
+        if self.connection.closed is None:
+            self.connection.receive_data(data)
+            self.proceed(now)
+        else:
+            self._after_end += len(data)
+            self._dropped = self._dropped or self._after_end > self.patience.linger
+
+    def receive_eof(self, now: float) -> None:
+        """No more bytes will come.  Never raises."""
+        self.connection.receive_eof()
+        self.proceed(now)
+
+    def backlog(self, size: int, now: float) -> None:
+        """Of what was handed out, the kernel has not taken `size` bytes yet."""
+        taken = self._handed_out - size
+        if size == 0:
+            self._write_by = None
+        elif taken > self._taken or self._write_by is None:
+            self._write_by = _later(now, self.patience.writing)
+        self._taken = taken
+        self._congested = size > (self.patience.write_low if self._congested else self.patience.write_high)
+
+    def wake(self, now: float) -> None:
+        """The time of `Todo.wake_at` has come.  Calling it early does nothing."""
+        if _due(self._open_by, now):
+            self._open_by = None
+            self._give_up(rules.OPENING_TIMEOUT, now)
+        if _due(self._write_by, now):
+            self._write_by = None
+            self._drop(rules.WRITE_TIMEOUT, now)
+        if _due(self._close_by, now):
+            self._closing_is_over(now)
+        if _due(self._pong_by, now):
+            self._pong_is_late(now)
+        if _due(self._ping_at, now):
+            self.ping(None, now)
+
+    def proceed(self, now: float) -> None:
+        """Look at what came and was not looked at, as far as there is room; also after the handshake was answered."""
+        connection = self.connection
+        while self._has_room():
+            event = connection.next_event()
+            if event is None:
+                break
+            if isinstance(event, (str, bytes, Chunk)):
+                self._store(event)
+            else:
+                self._note(event, now)
+        if self._open_by is not None and connection.state is not State.CONNECTING:
+            self._open_by = None
+            if connection.state is State.OPEN:
+                self._ping_at = _later(now, self.patience.ping_interval)
+
+    # --- What an application asks ---------------------------------------------------------------------------------
+
+    def next_message(self, now: float) -> str | bytes | Chunk | None:
+        """The next message; None if there is none yet.
+
+        Raises:
+            ConnectionClosed: everything that came was taken, and the connection has ended.
+        """
+        self._asked = True
+        if not self._messages:
+            if self.ending is not None:
+                self._finish()
+                raise ConnectionClosed(self.ending)
+            self._hungry = True
+            return None
+        message = self._messages.popleft()
+        full = not self._has_room()
+        self._charge -= getsizeof(message)
+        if full:
+            self.proceed(now)
+        return message
+
+    def ping(self, payload: bytes | None, now: float) -> int:
+        """Queue a Ping; with None, one that no other has the payload of.  Gives back its number.
+
+        When `acknowledged` has reached that number, the peer has answered it, or a later one (section 5.5.3).
+        """
+        number = self._ping_count + 1
+        if payload is None:
+            payload = number.to_bytes(4, "big")
+        self.connection.ping(payload)
+        self._ping_count = number
+        while len(self._pings) >= self.MOST_PINGS:
+            del self._pings[next(iter(self._pings))]
+        self._pings[payload] = (number, now)
+        self._ping_at = _later(now, self.patience.ping_interval)
+        if self._pong_by is None:
+            self._pong_by = _later(now, self.patience.ping_timeout)
+        return number
+
+    def close(self, code: int | None, reason: str, now: float) -> None:
+        """Begin the closing handshake (section 7.1.2); nothing happens if it has begun already."""
+        try:
+            self.connection.close(code, reason)
+        except NotOpen:
+            return
+        self._finished = self._finished or self.ending is not None
+        self._ping_at = self._pong_by = None
+        self._close_by = _later(now, self.patience.closing)
+        self.proceed(now)
+
+    def abort(self, now: float) -> None:
+        """Drop the TCP connection with no closing handshake."""
+        self._fail(CloseCode.ABNORMAL, "", now)
+        self._dropped = True
+
+    # --- What is to be done ---------------------------------------------------------------------------------------
+
+    def todo(self) -> Todo:
+        """What the transport has to do now.  The bytes in it are handed out once."""
+        send = self.connection.data_to_send()
+        self._handed_out += len(send)
+        hang_up = self.connection.wants is not Wants.DATA
+        deadlines = (self._open_by, self._ping_at, self._pong_by, self._write_by, self._close_by)
+        wake_at = min((time for time in deadlines if time is not None), default=None)
+        return Todo(send, hang_up, self._dropped, self.reading, wake_at)
+
+    @property
+    def reading(self) -> bool:
+        """Whether to read on.  After an end, always: the peer may be waiting for us to read before it reads our Close."""
+        if self.ending is not None or self.connection.close_sent is not None:
+            return True
+        return not self._congested and self._has_room()
+
+    @property
+    def congested(self) -> bool:
+        """So much waits to be sent that an application should not send more; from `write_high` until `write_low`."""
+        return self._congested
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for the application."""
+        return len(self._messages)
+
+    @property
+    def over(self) -> bool:
+        """The closing handshake is done, or cannot be: nothing more will be sent or received."""
+        return self._dropped or (self.ending is not None and self._finished)
+
+    # --- Within ---------------------------------------------------------------------------------------------------
+
+    def _has_room(self) -> bool:
+        return self._charge < self.patience.receive_high or not self._messages or self.connection.close_sent is not None
+
+    def _store(self, message: str | bytes | Chunk) -> None:
+        size = getsizeof(message)
+        # Who has sent its Close does not wait for more; what it has no room for is not kept.
+        if self._messages and self._charge >= self.patience.receive_high:
+            return
+        self._messages.append(message)
+        self._charge += size
+        self._hungry = False
+
+    def _note(self, event: Event | Request | Connected | Rejected, now: float) -> None:
+        match event:
+            case Closed():
+                self._end(event, now)
+            case Pong(payload) if payload in self._pings:
+                self._acknowledge(*self._pings[payload], now)
+            case Request() | Connected() | Rejected():
+                self.opening.append(event)
+            case Ping() | Pong():
+                pass  # answered by the connection; asked for by nobody
+
+    def _acknowledge(self, number: int, sent: float, now: float) -> None:
+        self.latency = now - sent
+        self.acknowledged = number
+        # 5.5.3: a Pong may answer "only the most recently processed Ping frame", so it stands for the earlier ones too.
+        self._pings = {payload: ping for payload, ping in self._pings.items() if ping[0] > number}
+
+    def _end(self, closed: Closed, now: float) -> None:
+        self.ending = closed
+        self._ping_at = self._pong_by = self._open_by = None
+        if self._close_by is None:
+            self._close_by = _later(now, self.patience.closing)
+        if not self._messages and (self._hungry or not self._asked):
+            self._finish()
+
+    def _finish(self) -> None:
+        """Act on the ending: the application has taken what came before it, or takes nothing."""
+        self._finished = True
+        self.connection.answer_close()
+
+    def _fail(self, code: int, reason: str, now: float) -> None:
+        self.connection.fail(code, reason)
+        self.proceed(now)
+        self._finished = True
+        if self.ending is None:
+            self.ending = self.connection.closed
+
+    def _give_up(self, rule: rules.Rule, now: float) -> None:
+        self._fail(rule.code, rule.text, now)
+
+    def _drop(self, rule: rules.Rule, now: float) -> None:
+        self._fail(CloseCode.ABNORMAL, rule.text, now)
+        self._dropped = True
+
+    def _closing_is_over(self, now: float) -> None:
+        if self.ending is not None and not self._finished:
+            self._finish()
+            self._close_by = _later(now, self.patience.closing)
+        else:
+            self._close_by = None
+            self._drop(rules.CLOSING_TIMEOUT, now)
+
+    def _pong_is_late(self, now: float) -> None:
+        if not self._has_room():
+            # The Pong may lie in the kernel: it is we who do not read.
+            self._pong_by = _later(now, self.patience.ping_timeout)
+            return
+        self._give_up(rules.KEEPALIVE_TIMEOUT, now)
+        # What waits to be sent would never end: a peer that does not live does not read.
+        self._dropped = True
+
+
+def _later(now: float, seconds: float | None) -> float | None:
+    return None if seconds is None else now + seconds
+
+
+def _due(time: float | None, now: float) -> bool:
+    return time is not None and time <= now

@@ -1,3 +1,54 @@
-"""rawws: the WebSocket protocol from sockets up."""
+"""rawws: the WebSocket protocol from sockets up.
+
+Programs begin with `rawws.aio` (asyncio) or `rawws.blocking`; both have `connect` and `serve`.  The names here are what
+both share, and what frameworks embed: a connection from the first HTTP/1.1 byte on (`ServerConnection`,
+`ClientConnection`), the opening handshake on headers alone (`UpgradeRequest`, `ClientUpgrade`), an open `Connection`,
+and a `Session` that adds time.
+"""
+
+from rawws.core.connection import Connection, Wants
+from rawws.core.errors import LocalProtocolError, NotOpen, ProtocolError, RemoteProtocolError
+from rawws.core.events import Chunk, Closed, Ping, Pong
+from rawws.core.frames import CloseCode
+from rawws.core.http1 import ClientConnection, Connected, Rejected, Request, ServerConnection
+from rawws.core.rules import Rule
+from rawws.core.settings import Agreement, Limits, Role
+from rawws.core.states import State
+from rawws.core.upgrade import SAME_ORIGIN, ClientUpgrade, UpgradeRequest
+from rawws.endpoint import HandshakeRejected, Response
+from rawws.session import ConnectionClosed, Patience, Session, Todo
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "SAME_ORIGIN",
+    "Agreement",
+    "Chunk",
+    "ClientConnection",
+    "ClientUpgrade",
+    "CloseCode",
+    "Closed",
+    "Connected",
+    "Connection",
+    "ConnectionClosed",
+    "HandshakeRejected",
+    "Limits",
+    "LocalProtocolError",
+    "NotOpen",
+    "Patience",
+    "Ping",
+    "Pong",
+    "ProtocolError",
+    "Rejected",
+    "RemoteProtocolError",
+    "Request",
+    "Response",
+    "Role",
+    "Rule",
+    "ServerConnection",
+    "Session",
+    "State",
+    "Todo",
+    "UpgradeRequest",
+    "Wants",
+]

@@ -1,15 +1,17 @@
 """A connection in time: how long to wait, when to ping, how much to hold, and who hangs up.
 
 A transport *reports* what happened (`receive_data`, `receive_eof`, `wake`, `backlog`), an application *asks*
-(`next_message`, `ping`, `close`, and the connection's own `send_text` and `send_binary`), and after either the transport
-does what `todo` says.  There is no clock in here: `now` is an argument everywhere, in seconds of any clock that only goes
-forward.
+(`next_message`, `ping`, `close`, and the connection's own `send_text` and `send_binary`), and after either the
+transport does what `todo` says.  There is no clock in here: `now` is an argument everywhere, in seconds of any clock
+that only goes forward.
 
 Endings take effect in stream order.  The session reads ahead, so that a Ping is answered while the application is busy;
-but the peer's Close, or its violation, is answered when the application has taken what came before it, or after the closing
-timeout if it does not.  Until then the application may go on sending (section 5.5.1 allows the answer to wait).
+but the peer's Close, or its violation, is answered when the application has taken what came before it, or after the
+closing timeout if it does not.  Until then the application may go on sending (section 5.5.1 lets the answer wait).
 """
 
+import functools
+import operator
 from collections import deque
 from dataclasses import dataclass
 from sys import getsizeof
@@ -110,7 +112,7 @@ class Session:
     MOST_PINGS = 16
     """Pings that may wait for their Pong; beyond it the oldest is forgotten."""
 
-    def __init__(self, connection: Connection, now: float, patience: Patience = Patience()) -> None:  # noqa: B008 (frozen)
+    def __init__(self, connection: Connection, now: float, patience: Patience = Patience()) -> None:
         self.connection = connection
         connection.auto_close = False
         self.patience = patience
@@ -120,6 +122,7 @@ class Session:
         self.opening: deque[Request | Connected | Rejected] = deque()
         self._messages: deque[str | bytes | Chunk] = deque()
         self._charge = 0  # the memory of what is in there
+        self._parts: list[Chunk] = []  # of the message that `next_message` is putting together
         self._asked = False  # the application takes messages at all
         self._hungry = False  # and waits for one
         self._finished = False  # the ending was acted upon
@@ -164,6 +167,12 @@ class Session:
         self._taken = taken
         self._congested = size > (self.patience.write_low if self._congested else self.patience.write_high)
 
+    def lost(self, now: float) -> None:
+        """The transport is gone, both ways.  What came can still be taken."""
+        self.receive_eof(now)
+        self._finish()
+        self._open_by = self._write_by = self._close_by = None
+
     def wake(self, now: float) -> None:
         """The time of `Todo.wake_at` has come.  Calling it early does nothing."""
         if _due(self._open_by, now):
@@ -197,12 +206,40 @@ class Session:
 
     # --- What an application asks ---------------------------------------------------------------------------------
 
-    def next_message(self, now: float) -> str | bytes | Chunk | None:
+    def next_message(self, now: float) -> str | bytes | None:
         """The next message; None if there is none yet.
+
+        Of a message that `next_chunk` began to give out, the rest is thrown away.
 
         Raises:
             ConnectionClosed: everything that came was taken, and the connection has ended.
         """
+        while (message := self._next(now)) is not None:
+            if isinstance(message, (str, bytes)):
+                return message
+            if message.first or self._parts:
+                self._parts.append(message)
+                if message.last:
+                    return self._joined().data
+        return None
+
+    def next_chunk(self, now: float) -> Chunk | None:
+        """The next piece of a message, which may be all of it; None if there is none yet.
+
+        Pieces come as they come only while `connection.stream` is set.
+
+        Raises:
+            ConnectionClosed: as `next_message`.
+        """
+        message = self._next(now)
+        if message is None:
+            return None
+        if isinstance(message, (str, bytes)):
+            return Chunk(message, first=True, last=True)
+        self._parts.append(message)
+        return self._joined()
+
+    def _next(self, now: float) -> str | bytes | Chunk | None:
         self._asked = True
         if not self._messages:
             if self.ending is not None:
@@ -212,10 +249,18 @@ class Session:
             return None
         message = self._messages.popleft()
         full = not self._has_room()
-        self._charge -= getsizeof(message)
+        self._charge -= _size_of(message)
         if full:
             self.proceed(now)
         return message
+
+    def _joined(self) -> Chunk:
+        """The pieces that were gathered, as one."""
+        parts, self._parts = self._parts, []
+        if len(parts) == 1:
+            return parts[0]
+        data = functools.reduce(operator.add, (part.data for part in parts))
+        return Chunk(data, parts[0].first, parts[-1].last)
 
     def ping(self, payload: bytes | None, now: float) -> int:
         """Queue a Ping; with None, one that no other has the payload of.  Gives back its number.
@@ -264,7 +309,7 @@ class Session:
 
     @property
     def reading(self) -> bool:
-        """Whether to read on.  After an end, always: the peer may be waiting for us to read before it reads our Close."""
+        """Whether to read on.  After an end, always: the peer may have to be read before it reads our Close."""
         if self.ending is not None or self.connection.close_sent is not None:
             return True
         return not self._congested and self._has_room()
@@ -290,7 +335,7 @@ class Session:
         return self._charge < self.patience.receive_high or not self._messages or self.connection.close_sent is not None
 
     def _store(self, message: str | bytes | Chunk) -> None:
-        size = getsizeof(message)
+        size = _size_of(message)
         # Who has sent its Close does not wait for more; what it has no room for is not kept.
         if self._messages and self._charge >= self.patience.receive_high:
             return
@@ -358,6 +403,10 @@ class Session:
         self._give_up(rules.KEEPALIVE_TIMEOUT, now)
         # What waits to be sent would never end: a peer that does not live does not read.
         self._dropped = True
+
+
+def _size_of(message: str | bytes | Chunk) -> int:
+    return getsizeof(message.data if isinstance(message, Chunk) else message)
 
 
 def _later(now: float, seconds: float | None) -> float | None:

@@ -1,7 +1,7 @@
 """What went wrong, and whose fault it is.
 
-Inside the core there is only `ProtocolError`, which names a rule.  Two boundaries know whose fault it was: what the peer
-broke *arrives* (as the `error` of a `Closed` event, a `RemoteProtocolError`), what the caller broke is *raised*
+Inside the core there is only `ProtocolError`, which names a rule.  Two boundaries know whose fault it was: what the
+peer broke *arrives* (as the `error` of a `Closed` event, a `RemoteProtocolError`), what the caller broke is *raised*
 (`LocalProtocolError`), with nothing written and nothing changed.
 """
 
@@ -14,7 +14,8 @@ class ProtocolError(Exception):
     Attributes:
         rule: the row of `rules` that was broken.
         detail: the particular case, for people; may be empty.
-        offset: how many bytes of the peer's stream came before the byte that broke the rule; None for what a caller did.
+        offset: how many bytes of the peer's stream came before the byte that broke the rule; None for what a caller
+        did.
     """
 
     def __init__(self, rule: Rule, detail: str = "", offset: int | None = None) -> None:

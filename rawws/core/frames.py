@@ -185,7 +185,9 @@ def encode_close(code: int | None, reason: str, sender: Role) -> bytes:
     except UnicodeEncodeError as error:
         raise ProtocolError(rules.CLOSE_REASON_NOT_UTF8, str(error)) from None
     if 2 + len(text) > MOST_IN_CONTROL:
-        raise ProtocolError(rules.CONTROL_TOO_LONG, f"a code and a reason of {len(text)} bytes; 123 are left for a reason")
+        raise ProtocolError(
+            rules.CONTROL_TOO_LONG, f"a code and a reason of {len(text)} bytes; 123 are left for a reason"
+        )
     return code.to_bytes(2, "big") + text
 
 

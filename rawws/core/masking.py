@@ -1,8 +1,8 @@
 """Masking (section 5.3): a client XORs what it sends with a key of 4 bytes, a new one for every frame.
 
 It hides nothing, the key stands in front of the payload.  It makes the bytes on the wire unpredictable to whoever chose
-the message, so that a script in a browser cannot make the browser say something that a proxy on the way mistakes for HTTP
-(section 10.3).  Masking twice with one key gives back what was there.
+the message, so that a script in a browser cannot make the browser say something that a proxy on the way mistakes for
+HTTP (section 10.3).  Masking twice with one key gives back what was there.
 """
 
 

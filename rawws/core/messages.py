@@ -1,7 +1,8 @@
 """From payloads to messages: put the fragments together, keep them within limits, and see that text is UTF-8.
 
-`Reassembly` is the path that every message can take, in pieces of any size.  `take_plain` is the shortcut for the messages
-that most connections consist of: one short frame that is there as a whole.  What it does not take goes the long way.
+`Reassembly` is the path that every message can take, in pieces of any size.  `take_plain` is the shortcut for the
+messages that most connections consist of: one short frame that is there as a whole.  What it does not take goes the
+long way.
 """
 
 from codecs import utf_8_decode
@@ -18,8 +19,8 @@ from rawws.core.settings import Limits
 class Reassembly:
     """The message that is arriving.
 
-    Fragments are put into one buffer as they come: an empty one costs nothing, and a message in a million pieces takes as
-    much memory as the same message in one.
+    Fragments are put into one buffer as they come: an empty one costs nothing, and a message in a million pieces takes
+    as much memory as the same message in one.
     """
 
     __slots__ = ("_announced", "_bytes", "_fragments", "_limits", "_most_fragments", "_tail", "_tail_offset", "text")

@@ -1,8 +1,8 @@
 """Which frame may follow which.  The whole state machine is the table below.
 
 A connection is two senders facing each other, and both obey the same table: nothing here knows which of them is us.  A
-cell holds the state that follows, or the rule that is broken.  What the RFC calls OPEN, CLOSING and CLOSED is derived from
-where the two senders stand.
+cell holds the state that follows, or the rule that is broken.  What the RFC calls OPEN, CLOSING and CLOSED is derived
+from where the two senders stand.
 """
 
 from enum import Enum

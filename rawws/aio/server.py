@@ -1,0 +1,227 @@
+"""Serving with asyncio."""
+
+import asyncio
+import inspect
+import logging
+import os
+import socket
+import ssl as tls
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from types import TracebackType
+from typing import Any, Self, TypeAlias, Unpack
+
+from rawws.aio.websocket import WebSocket
+from rawws.core.frames import CloseCode
+from rawws.core.http1 import Connected, Rejected, Request, ServerConnection
+from rawws.core.upgrade import SAME_ORIGIN, Origins
+from rawws.endpoint import (
+    HeadersLike,
+    Options,
+    Reception,
+    Response,
+    SelectSubprotocol,
+    Tap,
+    check_options,
+    limits_of,
+    patience_of,
+)
+from rawws.session import ConnectionClosed
+
+Handler: TypeAlias = Callable[[WebSocket], Awaitable[object]]
+ProcessRequest: TypeAlias = Callable[[Request], Response | None | Awaitable[Response | None]]
+
+_logger = logging.getLogger("rawws.server")
+
+
+class Server:
+    """A WebSocket server, as `serve` makes it."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        reception: Reception,
+        process_request: ProcessRequest | None,
+        tap: Callable[[], Tap] | None,
+        max_opening: int,
+        options: Options,
+        listen: dict[str, Any],
+    ) -> None:
+        check_options(options)
+        self._handler = handler
+        self._reception = reception
+        self._process_request = process_request
+        self._tap = tap
+        self._max_opening = max_opening
+        self._limits = limits_of(options)
+        self._patience = patience_of(options)
+        self._listen = listen
+        self._opening: set[WebSocket] = set()
+        self._open: set[WebSocket] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = asyncio.Event()
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """The sockets that it listens on."""
+        return tuple(self._server.sockets)
+
+    @property
+    def port(self) -> int:
+        """The port of the first of them, for who listens on port 0."""
+        port: int = self.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def connections(self) -> frozenset[WebSocket]:
+        """The connections that are open now."""
+        return frozenset(self._open)
+
+    async def serve_forever(self) -> None:
+        """Wait until the server is closed.  Cancelling it closes the server."""
+        try:
+            await self._closed.wait()
+        finally:
+            await self.close()
+
+    async def close(self, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:
+        """Stop listening, close every connection, and wait for the handlers.
+
+        A handler that does not end within a second of the end of its connection is cancelled.
+        """
+        self._closed.set()
+        self._server.close()
+        for ws in list(self._opening):
+            ws.abort()
+        await asyncio.gather(*(ws.close(code, reason) for ws in self._open))
+        tasks = self._tasks - {asyncio.current_task()}
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=1)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def _start(self) -> Self:
+        loop = asyncio.get_running_loop()
+        start = loop.create_unix_server if "path" in self._listen else loop.create_server
+        self._server: asyncio.Server = await start(self._new, **self._listen)  # type: ignore[operator]
+        return self
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self._start().__await__()
+
+    async def __aenter__(self) -> Self:
+        return await self._start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # --- One connection -------------------------------------------------------------------------------------------
+
+    def _new(self) -> WebSocket:
+        connection = ServerConnection(limits=self._limits)
+        ws = WebSocket(connection, self._patience, self._on_opening, None if self._tap is None else self._tap())
+        if len(self._opening) >= self._max_opening:
+            ws.abort()
+        self._opening.add(ws)
+        ws.on_gone(self._opening.discard)
+        return ws
+
+    def _on_opening(self, ws: WebSocket, event: Request | Connected | Rejected | None) -> None:
+        if isinstance(event, Request):
+            ws.request = event
+            task = asyncio.get_running_loop().create_task(self._converse(ws, event))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _converse(self, ws: WebSocket, request: Request) -> None:
+        """All of one connection, from its request to its end."""
+        try:
+            if await self._receive(ws, request):
+                self._opening.discard(ws)
+                self._open.add(ws)
+                ws.on_gone(self._open.discard)
+                await self._handle(ws)
+            else:
+                await ws.wait_closed()
+        except asyncio.CancelledError:
+            ws.abort()
+            raise
+
+    async def _receive(self, ws: WebSocket, request: Request) -> bool:
+        """Answer the opening handshake; whether the connection is open now."""
+        try:
+            response = None if self._process_request is None else self._process_request(request)
+            if inspect.isawaitable(response):
+                response = await response
+            return ws.answer(request, self._reception, response)
+        except Exception:
+            _logger.exception("a hook of the opening handshake raised")
+            return ws.answer(request, self._reception, Response(500))
+
+    async def _handle(self, ws: WebSocket) -> None:
+        code = CloseCode.NORMAL
+        try:
+            await self._handler(ws)
+        except ConnectionClosed:
+            pass
+        except Exception:
+            _logger.exception("the handler of a connection raised")
+            code = CloseCode.INTERNAL_ERROR
+        await ws.close(code)
+
+
+def serve(
+    handler: Handler,
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    unix: str | None = None,
+    sock: socket.socket | None = None,
+    ssl: tls.SSLContext | None = None,
+    subprotocols: Iterable[str] = (),
+    select_subprotocol: SelectSubprotocol | None = None,
+    origins: Origins = SAME_ORIGIN,
+    process_request: ProcessRequest | None = None,
+    process_response: Callable[[Request], HeadersLike] | None = None,
+    tap: Callable[[], Tap] | None = None,
+    max_opening: int = 1000,
+    backlog: int = 100,
+    reuse_port: bool | None = None,
+    **options: Unpack[Options],
+) -> Server:
+    """Serve WebSocket connections: `async with serve(…) as server`, or `server = await serve(…)`.
+
+    Args:
+        handler: called with each open `WebSocket`; when it returns the connection is closed with 1000, when it raises
+            with 1011 and a line in the log "rawws.server".  It may let `ConnectionClosed` pass.
+        host: the address or name to listen on; None for all.
+        port: the port; 0 for any that is free.
+        unix: the path of a Unix socket to listen on, in place of host and port.
+        sock: a bound socket, in place of them.
+        ssl: a context with a certificate, for wss://.
+        subprotocols: the ones spoken here; the first that the client offers and that is among them is chosen.
+        select_subprotocol: chooses among those offered, in place of that rule.
+        origins: the pages that may connect (section 10.2): `SAME_ORIGIN`, None for any, or a sequence of origins, of
+            compiled patterns, and of None for who is no page.
+        process_request: sees each HTTP request before it is judged, and may give a `Response` in place of the
+            upgrade: a health check, a page, a refusal.  May be a coroutine function.
+        process_response: gives header fields to add to a 101.
+        tap: called for each connection; gives who listens on its wire.
+        max_opening: opening handshakes at once; beyond it, connections are dropped.
+        backlog, reuse_port: as for `asyncio.loop.create_server`.
+        options: see `Options`.
+    """
+    listen: dict[str, Any] = {"backlog": backlog}
+    if ssl is not None:
+        listen |= {"ssl": ssl, "ssl_shutdown_timeout": patience_of(options).closing}
+    if unix is not None:
+        listen["path"] = unix
+    elif sock is not None:
+        listen["sock"] = sock
+    else:
+        listen |= {"host": host, "port": port, "reuse_port": reuse_port}
+    reception = Reception(tuple(subprotocols), select_subprotocol, origins, process_response)
+    return Server(handler, reception, process_request, tap, max_opening, options, listen)

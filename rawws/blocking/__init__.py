@@ -1,0 +1,19 @@
+"""The blocking transport: `connect`, `serve`, and the `WebSocket` that an application holds.
+
+with connect("ws://localhost:8765") as ws:
+    ws.send("hi")
+    print(ws.recv())
+
+def handler(ws):
+    for message in ws:
+        ws.send(message)
+
+with serve(handler, "localhost", 8765) as server:
+    server.serve_forever()
+"""
+
+from rawws.blocking.client import connect
+from rawws.blocking.server import Server, serve
+from rawws.blocking.websocket import PongWaiter, WebSocket
+
+__all__ = ["PongWaiter", "Server", "WebSocket", "connect", "serve"]

@@ -1,0 +1,273 @@
+"""Serving with blocking sockets: one thread for each connection."""
+
+import contextlib
+import logging
+import selectors
+import socket
+import ssl as tls
+import threading
+from collections.abc import Callable, Iterable
+from time import monotonic
+from types import TracebackType
+from typing import Self, TypeAlias, Unpack
+
+from rawws.blocking.websocket import WebSocket
+from rawws.core.frames import CloseCode
+from rawws.core.http1 import Request, ServerConnection
+from rawws.core.upgrade import SAME_ORIGIN, Origins
+from rawws.endpoint import (
+    HeadersLike,
+    Options,
+    Reception,
+    Response,
+    SelectSubprotocol,
+    Tap,
+    check_options,
+    limits_of,
+    patience_of,
+)
+from rawws.session import ConnectionClosed
+
+Handler: TypeAlias = Callable[[WebSocket], object]
+ProcessRequest: TypeAlias = Callable[[Request], Response | None]
+
+_logger = logging.getLogger("rawws.server")
+
+
+class Server:
+    """A WebSocket server, as `serve` makes it."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        sockets: list[socket.socket],
+        ssl: tls.SSLContext | None,
+        reception: Reception,
+        process_request: ProcessRequest | None,
+        tap: Callable[[], Tap] | None,
+        max_connections: int,
+        options: Options,
+    ) -> None:
+        self.sockets = tuple(sockets)
+        """The sockets that it listens on."""
+        self._handler = handler
+        self._ssl = ssl
+        self._reception = reception
+        self._process_request = process_request
+        self._tap = tap
+        self._limits = limits_of(options)
+        self._patience = patience_of(options)
+        self._slots = threading.BoundedSemaphore(max_connections)
+        self._lock = threading.Lock()
+        self._opening: set[WebSocket] = set()
+        self._open: set[WebSocket] = set()
+        self._threads: set[threading.Thread] = set()
+        self._is_closed = threading.Event()
+        self._waker, self._wakee = socket.socketpair()
+
+    @property
+    def port(self) -> int:
+        """The port of the first of its sockets, for who listens on port 0."""
+        port: int = self.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def connections(self) -> frozenset[WebSocket]:
+        """The connections that are open now."""
+        with self._lock:
+            return frozenset(self._open)
+
+    def serve_forever(self) -> None:
+        """Accept connections until the server is closed, from another thread or by an exception in this one."""
+        with selectors.DefaultSelector() as selector:
+            for sock in (*self.sockets, self._wakee):
+                if sock.fileno() >= 0:
+                    selector.register(sock, selectors.EVENT_READ)
+            while not self._is_closed.is_set():
+                for key, _ in selector.select():
+                    if key.fileobj in self.sockets:
+                        self._accept(key.fileobj)  # type: ignore[arg-type]
+
+    def close(self, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:
+        """Stop listening, close every connection, and wait for the handlers, a second beyond the closing timeout.
+
+        From any thread but a handler's.
+        """
+        self._is_closed.set()
+        with contextlib.suppress(OSError):
+            self._waker.send(b"\0")
+        for sock in self.sockets:
+            sock.close()
+        with self._lock:
+            opening, connections, threads = list(self._opening), list(self._open), list(self._threads)
+        for ws in opening:
+            ws.abort()
+        for ws in connections:
+            ws.start_close(code, reason)
+        deadline = None if self._patience.closing is None else monotonic() + self._patience.closing + 1
+        for thread in threads:
+            thread.join(None if deadline is None else max(0.0, deadline - monotonic()))
+        for sock in (self._waker, self._wakee):
+            sock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- One connection -------------------------------------------------------------------------------------------
+
+    def _accept(self, listening: socket.socket) -> None:
+        # With every slot taken, the next client waits in the kernel's queue.
+        while not self._slots.acquire(timeout=0.1):
+            if self._is_closed.is_set():
+                return
+        try:
+            sock, _ = listening.accept()
+        except OSError:
+            self._slots.release()
+            return
+        # A handler that never ends must not keep the program from ending; `close` waits for the others.
+        thread = threading.Thread(target=self._serve, args=(sock,), name="rawws connection", daemon=True)
+        with self._lock:
+            self._threads.add(thread)
+        thread.start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        """All of one connection, in a thread of its own."""
+        try:
+            with contextlib.suppress(OSError):
+                self._converse(self._wrapped(sock))
+        finally:
+            sock.close()
+            self._slots.release()
+            with self._lock:
+                self._threads.discard(threading.current_thread())
+
+    def _wrapped(self, sock: socket.socket) -> socket.socket:
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._ssl is None:
+            return sock
+        sock.settimeout(self._patience.opening)
+        return self._ssl.wrap_socket(sock, server_side=True)
+
+    def _converse(self, sock: socket.socket) -> None:
+        tap = None if self._tap is None else self._tap()
+        ws = WebSocket(sock, ServerConnection(limits=self._limits), self._patience, tap)
+        with self._lock:
+            self._opening.add(ws)
+            late = self._is_closed.is_set()
+        try:
+            request = None if late else ws.opening_event()
+            if isinstance(request, Request) and self._receive(ws, request):
+                with self._lock:
+                    self._opening.discard(ws)
+                    self._open.add(ws)
+                self._handle(ws)
+            ws.wait_closed()
+        finally:
+            ws.abort()
+            with self._lock:
+                self._opening.discard(ws)
+                self._open.discard(ws)
+
+    def _receive(self, ws: WebSocket, request: Request) -> bool:
+        """Answer the opening handshake; whether the connection is open now."""
+        ws.request = request
+        try:
+            response = None if self._process_request is None else self._process_request(request)
+            return ws.answer(request, self._reception, response)
+        except Exception:
+            _logger.exception("a hook of the opening handshake raised")
+            return ws.answer(request, self._reception, Response(500))
+
+    def _handle(self, ws: WebSocket) -> None:
+        code = CloseCode.NORMAL
+        try:
+            self._handler(ws)
+        except ConnectionClosed:
+            pass
+        except Exception:
+            _logger.exception("the handler of a connection raised")
+            code = CloseCode.INTERNAL_ERROR
+        ws.close(code)
+
+
+def serve(
+    handler: Handler,
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    unix: str | None = None,
+    sock: socket.socket | None = None,
+    ssl: tls.SSLContext | None = None,
+    subprotocols: Iterable[str] = (),
+    select_subprotocol: SelectSubprotocol | None = None,
+    origins: Origins = SAME_ORIGIN,
+    process_request: ProcessRequest | None = None,
+    process_response: Callable[[Request], HeadersLike] | None = None,
+    tap: Callable[[], Tap] | None = None,
+    max_connections: int = 1000,
+    backlog: int = 100,
+    reuse_port: bool = False,
+    **options: Unpack[Options],
+) -> Server:
+    """Listen for WebSocket connections: `with serve(…) as server: server.serve_forever()`.
+
+    Args:
+        handler: called with each open `WebSocket`, in a thread of its own; when it returns the connection is closed
+            with 1000, when it raises with 1011 and a line in the log "rawws.server".  It may let `ConnectionClosed`
+            pass.
+        host: the address or name to listen on; None for all.
+        port: the port; 0 for any that is free.
+        unix: the path of a Unix socket to listen on, in place of host and port.
+        sock: a bound socket, in place of them.
+        ssl: a context with a certificate, for wss://.
+        subprotocols: the ones spoken here; the first that the client offers and that is among them is chosen.
+        select_subprotocol: chooses among those offered, in place of that rule.
+        origins: the pages that may connect (section 10.2): `SAME_ORIGIN`, None for any, or a sequence of origins, of
+            compiled patterns, and of None for who is no page.
+        process_request: sees each HTTP request before it is judged, and may give a `Response` in place of the
+            upgrade: a health check, a page, a refusal.
+        process_response: gives header fields to add to a 101.
+        tap: called for each connection; gives who listens on its wire.
+        max_connections: connections, and so threads, at once; beyond it clients wait to be accepted.
+        backlog: how many wait in the kernel's queue.
+        reuse_port: let other processes listen on the port too.
+        options: see `Options`.
+    """
+    check_options(options)
+    reception = Reception(tuple(subprotocols), select_subprotocol, origins, process_response)
+    sockets = _listening(host, port, unix, sock, backlog, reuse_port)
+    return Server(handler, sockets, ssl, reception, process_request, tap, max_connections, options)
+
+
+def _listening(
+    host: str | None, port: int | None, unix: str | None, sock: socket.socket | None, backlog: int, reuse_port: bool
+) -> list[socket.socket]:
+    if unix is not None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.bind(unix)
+        except BaseException:
+            sock.close()
+            raise
+    if sock is not None:
+        sock.listen(backlog)
+        return [sock]
+    found = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            # "localhost" has two addresses; with port 0 both get the port that the first one found.
+            at = (address[0], sockets[0].getsockname()[1] if sockets and not port else address[1])
+            sockets.append(socket.create_server(at, family=family, backlog=backlog, reuse_port=reuse_port))
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets

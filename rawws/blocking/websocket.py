@@ -1,0 +1,458 @@
+"""The blocking `WebSocket`: moves bytes between a socket and a `Session`, and lets threads wait.
+
+There is no thread in the background.  A thread that waits, for a message, for room to send, or for the end, does the
+work meanwhile: it polls the socket, reads, writes, and looks after the deadlines.  When two threads wait, one reads and
+the other is told.  So Pings are answered and sent only while some thread is in a call; one that sits in `recv` does it
+all.
+
+The socket never blocks and every touch of it is under one lock.  One turn, one write: while messages that came wait to
+be received, what the receiving thread sends is gathered (up to 16 KiB), until it has received the last one; `flush`
+sends it now.  What another thread sends goes out at once.
+"""
+
+import contextlib
+import select
+import socket
+import ssl as tls
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+from rawws.core.connection import Connection
+from rawws.core.errors import NotOpen
+from rawws.core.events import Chunk
+from rawws.core.frames import CloseCode
+from rawws.core.http1 import Connected, Rejected, Request, ServerConnection
+from rawws.endpoint import Endpoint, Reception, Response, Tap
+from rawws.session import ConnectionClosed, Patience, Session
+
+Data: TypeAlias = str | bytes | bytearray | memoryview
+
+RECEIVE_SIZE = 64 * 1024
+GATHER_SIZE = 16 * 1024
+
+_NOT_NOW = (BlockingIOError, tls.SSLWantReadError, tls.SSLWantWriteError)
+
+
+class WebSocket(Endpoint):
+    """An open connection.  One thread at a time may receive; any number may send, and close.
+
+    `connect` and `serve` make it.
+    """
+
+    def __init__(self, sock: socket.socket, connection: Connection, patience: Patience, tap: Tap | None = None) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._session = Session(connection, monotonic(), patience)
+        self._tap = tap
+        self._changed = threading.Condition()
+        self._out = bytearray()
+        self._gathered = 0
+        self._receiving = False
+        self._receiver: int | None = None  # the thread that received last
+        self._reader_is_busy = False  # a thread polls the socket for something to read
+        self._pollers = 0
+        self._eof = False
+        self._unwritable = False
+        self._hung_up = False
+        self._gone = False
+        self._wake_at: float | None = None
+        self._fragments = threading.RLock()
+        self._addresses = _address(sock.getsockname), _address(sock.getpeername)
+
+    # --- Receiving ------------------------------------------------------------------------------------------------
+
+    def recv(self, timeout: float | None = None) -> str | bytes:
+        """The next message: a `str` if it is text, `bytes` if it is binary.
+
+        Args:
+            timeout: seconds to wait; None for ever, 0 for not at all.
+
+        Raises:
+            ConnectionClosed: the connection has ended, and all that came before was received.
+            TimeoutError: there was none in time; nothing is lost.
+            RuntimeError: another thread is receiving.
+        """
+        message: str | bytes = self._receive(self._session.next_message, timeout)
+        return message
+
+    def recv_streaming(self, timeout: float | None = None) -> Iterator[str | bytes]:
+        """The next message in pieces, as they come, also inside one frame.  Left early, its rest is thrown away.
+
+        Args:
+            timeout: seconds to wait for each piece.
+
+        Raises:
+            ConnectionClosed, TimeoutError, RuntimeError: as `recv`.
+        """
+        connection = self._session.connection
+        connection.stream = True
+        try:
+            while True:
+                chunk: Chunk = self._receive(self._session.next_chunk, timeout)
+                yield chunk.data
+                if chunk.last:
+                    return
+        finally:
+            connection.stream = False
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        """Every message until the connection ends; ends quietly after a clean close, else with `ConnectionClosed`."""
+        try:
+            while True:
+                yield self.recv()
+        except ConnectionClosed as end:
+            if not end.clean:
+                raise
+
+    def _receive(self, take: Callable[[float], Any], timeout: float | None) -> Any:
+        taken: list[Any] = []
+
+        def ready() -> bool:
+            item = take(monotonic())
+            if item is not None:
+                taken.append(item)
+            return item is not None
+
+        with self._changed:
+            if self._receiving:
+                raise RuntimeError("another thread is receiving from this WebSocket")
+            self._receiver = threading.get_ident()
+            if self._session.waiting and ready():
+                return taken[0]
+            self._receiving = True
+            try:
+                if not self._until(ready, timeout):
+                    raise TimeoutError(f"no message within {timeout} s")
+            finally:
+                self._receiving = False
+                if self._session.over:
+                    self._act()
+        return taken[0]
+
+    # --- Sending --------------------------------------------------------------------------------------------------
+
+    def send(self, message: Data | Iterable[Data]) -> None:
+        """Send a message: text for a `str`, binary for bytes; from an iterable, one message in fragments.
+
+        It waits while more than `write_limit` is under way.  When an iterable raises, the connection is failed with
+        1011: its message cannot be finished.
+
+        Raises:
+            ConnectionClosed: the connection is closing or has ended.
+            TypeError: neither text nor bytes, nor an iterable of one of them.
+        """
+        with self._fragments:
+            if isinstance(message, (str, bytes, bytearray, memoryview)):
+                self._send(message, more=False)
+            elif isinstance(message, Iterable) and not isinstance(message, dict):
+                self._send_fragments(message)
+            else:
+                kind = type(message).__name__
+                raise TypeError(f"a message is text, bytes, or an iterable of one of them, not {kind}")
+
+    def flush(self) -> None:
+        """Send now what was gathered."""
+        with self._changed:
+            self._act()
+
+    def _send_fragments(self, fragments: Iterable[Data]) -> None:
+        held: Data | None = None
+        try:
+            for fragment in fragments:
+                if held is not None:
+                    self._send(held, more=True)
+                held = fragment
+            self._send(b"" if held is None else held, more=False)
+        except ConnectionClosed:
+            raise
+        except BaseException:
+            with self._changed:
+                self._session.connection.fail(CloseCode.INTERNAL_ERROR, "a message could not be finished")
+                self._tell()
+            raise
+
+    def _send(self, data: Data, more: bool) -> None:
+        with self._changed:
+            connection = self._session.connection
+            with self._unless_closed():
+                if isinstance(data, str):
+                    connection.send_text(data, more)
+                else:
+                    connection.send_binary(data, more)
+            self._gathered += len(data)
+            in_turn = self._receiver == threading.get_ident() and self._session.waiting
+            if in_turn and self._gathered < GATHER_SIZE:
+                return
+            self._act()
+            if self._session.congested:
+                self._until(lambda: not self._session.congested)
+
+    def ping(self, payload: bytes | str | None = None) -> "PongWaiter":
+        """Send a Ping (section 5.5.2); `wait` on what it gives back for the Pong.
+
+        Args:
+            payload: up to 125 bytes; None for one that no other has.
+        """
+        with self._changed:
+            now = monotonic()
+            with self._unless_closed():
+                number = self._session.ping(payload.encode() if isinstance(payload, str) else payload, now)
+            self._act()
+        return PongWaiter(self, number)
+
+    def pong(self, payload: bytes | str = b"") -> None:
+        """Send a Pong that nobody asked for (section 5.5.3)."""
+        with self._changed:
+            with self._unless_closed():
+                self._session.connection.pong(payload.encode() if isinstance(payload, str) else payload)
+            self._act()
+
+    @contextlib.contextmanager
+    def _unless_closed(self) -> Iterator[None]:
+        try:
+            yield
+        except NotOpen:
+            raise self._why_closed() from None
+
+    # --- Ending ---------------------------------------------------------------------------------------------------
+
+    def close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
+        """Close the connection (section 7) and wait until it is gone, `close_timeout` at most.
+
+        From any thread; one that is receiving is told at once.  Closing a second time only waits.  Messages that came
+        before can still be received.
+        """
+        self.start_close(code, reason)
+        self.wait_closed()
+
+    def start_close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
+        """Begin to close the connection, and do not wait for it."""
+        with self._changed:
+            self._session.close(code, reason, monotonic())
+            self._tell()
+
+    def wait_closed(self) -> None:
+        """Wait until the TCP connection is gone."""
+        with self._changed:
+            self._until(lambda: self._gone)
+
+    def abort(self) -> None:
+        """Drop the TCP connection now, with no closing handshake.  From any thread."""
+        with self._changed:
+            self._session.abort(monotonic())
+            self._tell()
+
+    def __enter__(self) -> Self:
+        """Closes with 1000 at the end of the block, or with 1011 if it raised."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(CloseCode.NORMAL if kind is None else CloseCode.INTERNAL_ERROR)
+
+    # --- The opening handshake ------------------------------------------------------------------------------------
+
+    def opening_event(self, timeout: float | None = None) -> Request | Connected | Rejected | None:
+        """The request, or the answer to ours; None when the connection ended before there was one."""
+        session = self._session
+        with self._changed:
+            if not self._until(lambda: bool(session.opening) or session.ending is not None, timeout):
+                raise TimeoutError(f"the opening handshake was not done within {session.patience.opening} s")
+            return session.opening.popleft() if session.opening else None
+
+    def answer(self, request: Request, reception: Reception, response: Response | None) -> bool:
+        """Answer the opening handshake, on a server; whether the connection is open now."""
+        connection = self._session.connection
+        assert isinstance(connection, ServerConnection)
+        with self._changed:
+            opened = reception.answer(connection, request, response)
+            self._session.proceed(monotonic())
+            self._tell()
+        return opened
+
+    # --- What it is connected to ----------------------------------------------------------------------------------
+
+    @property
+    def local_address(self) -> Any:
+        """Our address, as a socket gives it: (host, port) and more, or a path."""
+        return self._addresses[0]
+
+    @property
+    def remote_address(self) -> Any:
+        """The peer's."""
+        return self._addresses[1]
+
+    # --- Waiting and working; all of this with the lock held ------------------------------------------------------
+
+    def _until(self, ready: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Wait until it is `ready`, and keep the connection going meanwhile; False when the time is over."""
+        deadline = None if timeout is None else monotonic() + timeout
+        while True:
+            try:
+                if ready():
+                    return True
+            finally:
+                self._act()
+            if self._gone:
+                return ready()
+            now = monotonic()
+            if deadline is not None and now >= deadline:
+                return False
+            due = [time for time in (deadline, self._wake_at) if time is not None]
+            self._work(max(0.0, min(due) - now) if due else None)
+
+    def _work(self, patience: float | None) -> None:
+        """Wait for the socket, or for another thread to do so, and see what there is."""
+        read = self._session.reading and not self._reader_is_busy and not self._eof
+        if not read and not self._out:
+            self._changed.wait(patience)
+        elif self._poll(read, bool(self._out), patience) and read:
+            self._read()
+        if not self._gone:
+            self._session.backlog(len(self._out), monotonic())
+            self._session.wake(monotonic())
+
+    def _poll(self, read: bool, write: bool, patience: float | None) -> bool:
+        """Wait without the lock; whether there may be something to read."""
+        if read and isinstance(self._sock, tls.SSLSocket) and self._sock.pending():
+            return True
+        self._reader_is_busy = self._reader_is_busy or read
+        self._pollers += 1
+        self._changed.release()
+        try:
+            readable = _wait_for(self._sock, read, write, patience)
+        finally:
+            self._changed.acquire()
+            self._pollers -= 1
+            if read:
+                self._reader_is_busy = False
+            if self._gone:
+                self._release()
+        return readable and not self._gone
+
+    def _read(self) -> None:
+        try:
+            data = self._sock.recv(RECEIVE_SIZE)
+        except _NOT_NOW:
+            return
+        except OSError:
+            self._lose()
+            return
+        if data:
+            if self._tap is not None:
+                self._tap.received(data)
+            self._session.receive_data(data, monotonic())
+        else:
+            self._eof = True
+            self._session.receive_eof(monotonic())
+        self._changed.notify_all()
+
+    def _tell(self) -> None:
+        """Something was decided in this thread: do what is to be done, and let the others look."""
+        self._act()
+        self._changed.notify_all()
+
+    def _act(self) -> None:
+        """Do what the session says."""
+        todo = self._session.todo()
+        self._gathered = 0
+        self._wake_at = todo.wake_at
+        if self._gone:
+            return
+        if todo.send and not self._unwritable:
+            if self._tap is not None:
+                self._tap.sent(todo.send)
+            self._out += todo.send
+        if self._out:
+            self._write()
+        if todo.drop:
+            self._lose()
+        elif todo.hang_up and not self._out and not self._hung_up:
+            self._hang_up()
+        if self._hung_up and self._eof and not self._gone:
+            self._lose()
+
+    def _write(self) -> None:
+        try:
+            while self._out:
+                del self._out[: self._sock.send(self._out)]
+        except _NOT_NOW:
+            pass
+        except OSError:
+            # The peer does not read any more, but what it said before may still be there to be read.
+            self._unwritable = True
+            self._out.clear()
+        self._session.backlog(len(self._out), monotonic())
+
+    def _hang_up(self) -> None:
+        self._hung_up = True
+        with contextlib.suppress(OSError):
+            if isinstance(self._sock, tls.SSLSocket):
+                with contextlib.suppress(OSError):
+                    self._sock.unwrap()  # It sends the TLS closure alert; the peer's is not waited for.
+            self._sock.shutdown(socket.SHUT_WR)
+
+    def _lose(self) -> None:
+        self._gone = True
+        self._session.lost(monotonic())
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)  # It ends the polling of other threads.
+        self._release()
+        self._changed.notify_all()
+
+    def _release(self) -> None:
+        """Close the socket, unless a thread still polls it: the number of its descriptor must not be used again yet."""
+        if self._pollers == 0:
+            self._sock.close()
+
+
+class PongWaiter:
+    """A Ping that waits for its Pong."""
+
+    def __init__(self, ws: WebSocket, number: int) -> None:
+        self._ws = ws
+        self._number = number
+
+    @property
+    def answered(self) -> bool:
+        """Whether the Pong has come, to this Ping or to a later one (section 5.5.3)."""
+        return self._ws._session.acknowledged >= self._number
+
+    def wait(self, timeout: float | None = None) -> float:
+        """Wait for the Pong; the latency in seconds.
+
+        Raises:
+            TimeoutError: it did not come in time.
+            ConnectionClosed: the connection ended first.
+        """
+        ws = self._ws
+        with ws._changed:
+            ended = ws._until(lambda: self.answered or ws._session.ending is not None, timeout)
+            if self.answered and ws.latency is not None:
+                return ws.latency
+        if ended:
+            raise ws._why_closed()
+        raise TimeoutError(f"no Pong within {timeout} s")
+
+
+def _wait_for(sock: socket.socket, read: bool, write: bool, patience: float | None) -> bool:
+    """Wait until the socket can be read or written; whether it can be read."""
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(sock, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
+        # Rounded up: a deadline is over when this returns.
+        ready = poll.poll(None if patience is None else int(patience * 1000) + 1)
+        return any(event & ~select.POLLOUT for _, event in ready)
+    readable, _, _ = select.select([sock] if read else [], [sock] if write else [], [], patience)
+    return bool(readable)
+
+
+def _address(of: Callable[[], Any]) -> Any:
+    try:
+        return of()
+    except OSError:
+        return None

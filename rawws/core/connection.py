@@ -7,9 +7,9 @@
     if connection.wants is not Wants.DATA:
         ...                                   # hang up
 
-Everything that goes out, automatic answers included, stands in one buffer in the order of the calls.  What the peer does
-wrong arrives as the last event, `Closed`, with the answer queued; what the caller does wrong is raised, and nothing has
-changed.  Not thread-safe: hold one lock over a call and the writing of what it queued.
+Everything that goes out, automatic answers included, stands in one buffer in the order of the calls.  What the peer
+does wrong arrives as the last event, `Closed`, with the answer queued; what the caller does wrong is raised, and
+nothing has changed.  Not thread-safe: hold one lock over a call and the writing of what it queued.
 """
 
 import os
@@ -66,12 +66,16 @@ class Connection:
         random: gives that many bytes nobody can predict, for masking keys (section 10.3).
     """
 
+    _opening = False
+    """The opening handshake is going on.  Only in the subclasses of `http1`, which read it in `_read_opening`."""
+    _read_opening: Callable[[], bool]
+
     def __init__(
         self,
         role: Role,
-        agreement: Agreement = Agreement(),  # noqa: B008 (frozen)
+        agreement: Agreement = Agreement(),
         *,
-        limits: Limits = Limits(),  # noqa: B008 (frozen)
+        limits: Limits = Limits(),
         stream: bool = False,
         auto_pong: bool = True,
         auto_close: bool = True,
@@ -167,6 +171,8 @@ class Connection:
 
     def _read_frame(self) -> bool:
         """Read whole plain messages, a control frame, or the header of a data frame; False if it is not all there."""
+        if self._opening:
+            return self._read_opening()
         start = self._position
         if self.theirs is READY and not self.stream:
             masked = self.role is Role.SERVER
@@ -314,8 +320,8 @@ class Connection:
     def fail(self, code: int, reason: str = "") -> None:
         """Give up now (section 7.1.7): queue a Close unless one was sent, and ignore what the peer still sends.
 
-        What came but was not taken is dropped; `Closed` by "local" is the next event.  With 1006 there is no Close frame
-        either: the TCP connection is to be dropped.
+        What came but was not taken is dropped; `Closed` by "local" is the next event.  With 1006 there is no Close
+        frame either: the TCP connection is to be dropped.
         """
         if code == CloseCode.ABNORMAL:
             self.ours = ENDED
@@ -327,7 +333,7 @@ class Connection:
             self._end(Closed(code, reason, "local"))
 
     def answer_close(self) -> None:
-        """Do what `closed` calls for: echo the peer's code, or say which rule it broke.  Only needed without `auto_close`."""
+        """Without `auto_close`: do what `closed` calls for, echo the peer's code or say which rule it broke."""
         if self.closed is None or self.ours not in (READY, IN_MESSAGE):
             return
         if self.closed.by == "lost":
@@ -382,6 +388,8 @@ class Connection:
 
     def _allow(self, sent: Sent) -> Sender:
         """Where we stand after sending this; raises if we may not."""
+        if self._opening:
+            raise LocalProtocolError(rules.NOT_YET_OPEN)
         try:
             return advance(self.ours, sent)
         except ProtocolError as breach:
@@ -398,6 +406,8 @@ class Connection:
     @property
     def state(self) -> State:
         """Where the connection stands, in the RFC's words, derived from where the two senders stand."""
+        if self._opening:
+            return State.CONNECTING
         open_here = self.ours in (READY, IN_MESSAGE)
         if self.closed is None:
             return State.OPEN if open_here else State.CLOSING

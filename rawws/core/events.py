@@ -50,4 +50,10 @@ class Closed(NamedTuple):
     """The rule that the peer broke, and where, if `by` is "error"."""
 
 
-Event: TypeAlias = str | bytes | Chunk | Ping | Pong | Closed
+class Opening:
+    """Something that the opening handshake tells; what, `http1` says."""
+
+    __slots__ = ()
+
+
+Event: TypeAlias = str | bytes | Chunk | Ping | Pong | Opening | Closed

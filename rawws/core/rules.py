@@ -43,6 +43,7 @@ class Rule(NamedTuple):
 
 S, R = Duty.SENDER, Duty.RECEIVER
 
+# fmt: off
 # The opening handshake: the request, as the server reads it.
 HTTP_MALFORMED = Rule("http-malformed", "4.2.1", 400, "an opening handshake is a well-formed HTTP request", S)
 HEADERS_TOO_LARGE = Rule("headers-too-large", "10.4", 431, "the header block stays within the limits of the server", R)
@@ -62,12 +63,14 @@ EXTENSIONS_INVALID = Rule("extensions-invalid", "9.1", 400, "Sec-WebSocket-Exten
 BODY_IN_REQUEST = Rule("body-in-request", "4.2.1", 400, "an opening handshake carries no body", S)
 ORIGIN = Rule("origin", "10.2", 403, "the Origin is one that this server accepts", R)
 CONNECT_PROTOCOL = Rule("connect-protocol", "8441/4", 501, "the :protocol of an extended CONNECT is websocket", S)
+EARLY_DATA = Rule("early-data", "4.1", 400, "a client sends little or nothing before the handshake is answered", S)
 OPENING_TIMEOUT = Rule("opening-timeout", "4.1", 408, "the opening handshake is done in time", R)
 
 # The opening handshake: the answer, as the client reads it.
 RESPONSE_MALFORMED = Rule("response-malformed", "4.1", 1006, "the answer is well-formed HTTP", S)
 RESPONSE_TOO_LARGE = Rule("response-too-large", "10.4", 1006, "the answer stays within the limits of the client", R)
 RESPONSE_VERSION = Rule("response-version", "4.1", 1006, "the answer is HTTP/1.1 or higher", S)
+RESPONSE_STATUS = Rule("response-status", "4.1", 1006, "the status of the answer is 101, or 200 on HTTP/2 and 3", S)
 RESPONSE_UPGRADE = Rule("response-upgrade", "4.1", 1006, "the Upgrade header of the answer is websocket", S)
 RESPONSE_CONNECTION = Rule("response-connection", "4.1", 1006, "the Connection header of the answer contains Upgrade", S)
 ACCEPT_MISSING = Rule("accept-missing", "4.1", 1006, "the answer carries Sec-WebSocket-Accept", S)
@@ -109,11 +112,14 @@ CLOSE_REASON_ALONE = Rule("close-reason-alone", "5.5.1", 1002, "a reason needs a
 
 # What this endpoint asks of itself and of its patience.
 NOT_YET_OPEN = Rule("not-yet-open", "4.1", 1006, "no frame is sent before the opening handshake is done", S)
+HANDSHAKE_ORDER = Rule("handshake-order", "4.2.2", 1006, "a handshake is read, then answered, and its head before its body", S)
 HANDSHAKE_ANSWERED = Rule("handshake-answered", "4.2.2", 1006, "a handshake is answered once", S)
 HEADER_INVALID = Rule("header-invalid", "4.1", 1006, "a header that we send follows the grammar of HTTP", S)
 KEEPALIVE_TIMEOUT = Rule("keepalive-timeout", "7.2.1", 1011, "a peer that is alive answers a Ping in time", R)
 WRITE_TIMEOUT = Rule("write-timeout", "10.4", 1006, "a peer that is alive reads what it is sent", R)
 CLOSING_TIMEOUT = Rule("closing-timeout", "7.1.1", 1006, "the closing handshake is done in time", R)
+
+# fmt: on
 
 RULES: dict[str, Rule] = {row.name: row for row in list(globals().values()) if isinstance(row, Rule)}
 """Every rule by its name, in the order of this page."""

@@ -1,0 +1,527 @@
+"""The opening handshake as bytes of HTTP/1.1, and behind it the open connection: one object from first byte to last.
+
+    connection = ServerConnection()
+    connection.receive_data(data)
+    for event in connection.events():
+        match event:
+            case Request(): connection.accept()      # or reject(404); what came early follows as events
+            case str() | bytes() as message: ...
+            case Closed(): ...
+
+The head is cut into lines here, so that each byte, line and field is counted as it comes; whole heads, and the body of
+an answer that is not 101, are read by h11.  Nothing is read behind a request that is refused: there is no second one.
+
+While the handshake goes on, `state` is CONNECTING, sending a frame raises `LocalProtocolError`, and every end is a
+`Closed` with 1006, since no Close frame came: by "lost" when TCP ended; by "error" when the peer broke a rule, with the
+`error` and, on a server, the refusal queued; by "local" after `reject`, `close` and `fail`; on a client by "peer" after
+`Rejected`.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+
+import h11
+
+from rawws.core import rules
+from rawws.core.connection import Connection
+from rawws.core.errors import LocalProtocolError, NotOpen, RemoteProtocolError
+from rawws.core.events import Closed, Opening
+from rawws.core.frames import CloseCode
+from rawws.core.headers import GivenHeaders, Headers, is_host, is_plain, is_target, is_token, outgoing, quote
+from rawws.core.rules import Rule
+from rawws.core.settings import Agreement, Limits, Role
+from rawws.core.states import ENDED
+from rawws.core.upgrade import ClientUpgrade, UpgradeRequest, own_headers, refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Opening):
+    """A client asks: to be answered with `accept` or `reject`.
+
+    Attributes:
+        method: as it was sent.
+        target: as it was sent.
+        headers: all fields, names in lower case.
+        upgrade: the valid opening handshake that it is; None if it is another request, such as a health check.
+        error: why it is none; `accept` then answers with the refusal that this deserves.
+    """
+
+    method: str
+    target: str
+    headers: Headers
+    upgrade: UpgradeRequest | None
+    error: RemoteProtocolError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Connected(Opening):
+    """The server accepted, and its answer is right.
+
+    Attributes:
+        headers: all fields, names in lower case.
+        agreement: what was settled.
+    """
+
+    headers: Headers
+    agreement: Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected(Opening):
+    """The server answered something else than 101; `Closed` follows.
+
+    Attributes:
+        status: the status code.
+        reason: the words beside it; may be empty.
+        headers: all fields, names in lower case.
+        body: its beginning, up to `Limits.response_body`, or what there was of it when TCP ended.
+    """
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes
+
+
+# How the fields of the handshake are spelled in RFC 6455, for peers that compare them with case.
+_SPELLING = {
+    name.lower(): name
+    for name in (
+        b"Upgrade",
+        b"Connection",
+        b"Sec-WebSocket-Key",
+        b"Sec-WebSocket-Version",
+        b"Sec-WebSocket-Accept",
+        b"Sec-WebSocket-Protocol",
+        b"Sec-WebSocket-Extensions",
+    )
+}
+
+
+# What is decided here, from the body.
+_FRAMING = (b"content-length", b"transfer-encoding")
+
+_PLAIN_TEXT: Headers = ((b"content-type", b"text/plain; charset=utf-8"),)
+
+_STATUSES = frozenset(HTTPStatus)
+
+
+class _Handshake(Connection):
+    """What both sides have in common: how a head is read, and how an opening handshake ends."""
+
+    _malformed: Rule
+    _too_large: Rule
+    _opening = True
+
+    def __init__(
+        self,
+        role: Role,
+        limits: Limits,
+        stream: bool,
+        auto_pong: bool,
+        auto_close: bool,
+        random: Callable[[int], bytes],
+    ) -> None:
+        super().__init__(role, limits=limits, stream=stream, auto_pong=auto_pong, auto_close=auto_close, random=random)
+        self._lines: list[bytes] = []  # of the head that is being read
+        self._head_size = 0  # of it and those before
+
+    def close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
+        """Begin the closing handshake.  While the opening handshake goes on, end that: a server answers 503."""
+        if self._opening:
+            self._give_up(503, reason)
+        else:
+            super().close(code, reason)
+
+    def fail(self, code: int, reason: str = "") -> None:
+        """Give up now.
+
+        While the opening handshake goes on, end that: a server answers `code` if it is the HTTP status of an error,
+        nothing with 1006, and 503 otherwise.
+        """
+        if self._opening:
+            self._give_up(code if 400 <= code < 600 or code == CloseCode.ABNORMAL else 503, reason)
+        else:
+            super().fail(code, reason)
+
+    def _give_up(self, status: int, reason: str) -> None:
+        """End the opening handshake from our side."""
+        self._ready.clear()
+        self._end(Closed(CloseCode.ABNORMAL, reason, "local"))
+
+    def _end(self, closed: Closed) -> None:
+        if self._opening:
+            self._opening = False
+            self._failed = True
+            self.ours = ENDED
+        super()._end(closed)
+
+    def _open(self, agreement: Agreement) -> None:
+        """From here on everything is frames."""
+        self.agreement = agreement
+        self._opening = False
+
+    def _next_head(self) -> bytes | None:
+        """The whole head, up to and with the empty line; None while it is not all there."""
+        while (line := self._next_line()) is not None:
+            if not self._lines:
+                self._check_first_line(line)
+            elif len(self._lines) > self.limits.header_count and line:
+                raise self._breach(self._too_large, f"more than {self.limits.header_count} fields")
+            self._position += len(line) + 2
+            self._head_size += len(line) + 2
+            self._lines.append(line)
+            if not line:
+                head, self._lines = b"\r\n".join([*self._lines, b""]), []
+                return head
+        return None
+
+    def _next_line(self) -> bytes | None:
+        """The next line, without its end; None while it is not all there."""
+        line = self._data[self._position : self._data.find(b"\n", self._position) + 1 or None]
+        room = min(self.limits.header_line, self.limits.header_bytes - self._head_size)
+        if len(line) > room:
+            raise self._breach(self._too_large, f"a line of more than {room} bytes")
+        if not line.endswith(b"\n"):
+            return None
+        # RFC 9112 2.2 and 5.2 let a recipient put up with bare LFs and folded lines; others read them in another way.
+        if not line.endswith(b"\r\n") or not is_plain(line[:-2]) or line.startswith((b" ", b"\t")):
+            raise self._breach(self._malformed, quote(line))
+        return line[:-2]
+
+    def _check_first_line(self, line: bytes) -> None:
+        """Whether it can be the first line of HTTP/1 at all; a peer of another kind may never send an empty line."""
+        raise NotImplementedError
+
+    def _breach(self, rule: Rule, detail: str) -> RemoteProtocolError:
+        return RemoteProtocolError(rule, detail, self._offset + self._position)
+
+
+class ServerConnection(_Handshake):
+    """The server's side of a TCP connection.
+
+    It gives a `Request`, waits for `accept` or `reject`, and is then what `Connection` is.  What is no well-formed
+    HTTP/1.1 within the limits is refused with no `Request` given.
+    """
+
+    _malformed = rules.HTTP_MALFORMED
+    _too_large = rules.HEADERS_TOO_LARGE
+
+    def __init__(
+        self,
+        *,
+        limits: Limits = Limits(),
+        stream: bool = False,
+        auto_pong: bool = True,
+        auto_close: bool = True,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        super().__init__(Role.SERVER, limits, stream, auto_pong, auto_close, random)
+        self.request: Request | None = None
+        self._answered = False
+        self._ending: Closed | None = None  # what follows an answer that is not 101, once it is whole
+        self._chunked = False
+        self._silent = False
+
+    # --- Reading the request --------------------------------------------------------------------------------------
+
+    def _read_opening(self) -> bool:
+        try:
+            return self._read_request() if self.request is None else self._wait_for_answer()
+        except RemoteProtocolError as error:
+            self._refuse(error)
+            return True
+
+    def _read_request(self) -> bool:
+        start = self._data[self._position : self._position + 1]
+        if start and not self._lines and not is_token(start):
+            raise self._breach(rules.HTTP_MALFORMED, f"it begins with {quote(start)}; is this TLS?")
+        head = self._next_head()
+        if head is None:
+            return False
+        self.request = _parse_request(head)
+        self._ready.append(self.request)
+        return True
+
+    def _check_first_line(self, line: bytes) -> None:
+        parts = line.split(b" ")
+        if len(parts) != 3 or not parts[2].startswith(b"HTTP/"):
+            raise self._breach(rules.HTTP_MALFORMED, quote(line))
+
+    def _wait_for_answer(self) -> bool:
+        """What comes too early is kept for `accept`, up to a bound, and dropped after `reject`."""
+        if self._answered:
+            self._position = len(self._data)
+        elif len(self._data) - self._position + len(self._incoming) > self.limits.header_bytes:
+            raise self._breach(rules.EARLY_DATA, f"more than {self.limits.header_bytes} bytes")
+        return False
+
+    # --- Answering it ---------------------------------------------------------------------------------------------
+    # `accept` and `reject` raise `NotOpen` if the connection has ended before, and `LocalProtocolError` if there is no
+    # request yet, or no longer; then nothing is queued and nothing has changed.
+
+    def accept(self, subprotocol: str | None = None, headers: GivenHeaders = ()) -> Agreement | None:
+        """Queue the 101 and be open; what came early follows as events.
+
+        If the request is not a valid opening handshake, queue the refusal that its `error` deserves instead.
+
+        Args:
+            subprotocol: the one chosen from those that were offered.
+            headers: fields of your own, such as cookies.
+
+        Returns:
+            What was settled; None if the request was refused.
+
+        Raises:
+            LocalProtocolError: also if the subprotocol was not offered, or a header cannot be sent.
+        """
+        request = self._to_answer()
+        if request.upgrade is None:
+            assert request.error is not None
+            self._refuse(request.error)
+            return None
+        accepted = request.upgrade.accept(subprotocol, headers)
+        self._answered = True
+        self._out.append(_head("HTTP/1.1 " + _named(accepted.status), accepted.headers))
+        self._open(accepted.agreement)
+        return accepted.agreement
+
+    def reject(self, status: int = 403, headers: GivenHeaders = (), body: bytes = b"", more_body: bool = False) -> None:
+        """Queue any other answer.  Once it is whole, `Closed` by "local" is the next event, with 1006 and the status.
+
+        Args:
+            status: from 200 to 599.
+            headers: fields of your own, kept as they are.  Content-Length and Transfer-Encoding are replaced by what
+                the body needs, and `Connection: close` is added; nothing else is.
+            body: the body or its beginning.  Where HTTP has none (204, 304, an answer to HEAD) it is not sent.
+            more_body: the rest follows with `send_body`.
+        """
+        self._to_answer()
+        if not 200 <= status < 600:
+            raise ValueError(f"the status of an answer is from 200 to 599, not {status}")
+        ending = Closed(CloseCode.ABNORMAL, _named(status), "local")
+        self._answer(status, outgoing(headers), body, more_body, ending)
+
+    def send_body(self, data: bytes, more: bool = False) -> None:
+        """Continue the body that `reject` has begun; without `more`, end it.
+
+        Raises:
+            NotOpen: the connection has ended before.
+            LocalProtocolError: no body has begun, or it has ended.
+        """
+        if self._ending is None:
+            raise LocalProtocolError(rules.HANDSHAKE_ORDER)
+        if self.closed is not None:
+            raise (
+                LocalProtocolError(rules.HANDSHAKE_ANSWERED)
+                if self.closed is self._ending
+                else NotOpen(rules.FRAME_AFTER_EOF)
+            )
+        if self._chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+            data += b"" if more else b"0\r\n\r\n"
+        if not self._silent:
+            self._out.append(data)
+        if not more:
+            self._end(self._ending)
+
+    def _to_answer(self) -> Request:
+        if self._answered:
+            raise LocalProtocolError(rules.HANDSHAKE_ANSWERED)
+        if self.closed is not None:
+            raise NotOpen(rules.FRAME_AFTER_EOF)
+        if self.request is None:
+            raise LocalProtocolError(rules.HANDSHAKE_ORDER)
+        return self.request
+
+    def _answer(self, status: int, headers: Headers, body: bytes, more: bool, ending: Closed) -> None:
+        fields = [field for field in headers if field[0].lower() not in _FRAMING]
+        bodiless = status in (204, 304)
+        self._silent = bodiless or (self.request is not None and self.request.method == "HEAD")
+        self._chunked = more and not bodiless
+        if self._chunked:
+            fields.append((b"Transfer-Encoding", b"chunked"))
+        elif not bodiless:
+            fields.append((b"Content-Length", str(len(body)).encode("ascii")))
+        self._out.append(_head(f"HTTP/1.1 {_named(status)}", (*fields, (b"connection", b"close"))))
+        self._answered = True
+        self._ending = ending
+        self.send_body(body, more)
+
+    def _refuse(self, error: RemoteProtocolError) -> None:
+        ending = Closed(CloseCode.ABNORMAL, error.rule.text, "error", error)
+        self._answer(*refusal(error), False, ending)
+
+    def _give_up(self, status: int, reason: str) -> None:
+        self._ready.clear()
+        ending = Closed(CloseCode.ABNORMAL, reason, "local")
+        nothing_came = not self._offset and not self._data
+        if nothing_came or self._answered or status == CloseCode.ABNORMAL:
+            self._end(ending)
+        else:
+            self._answer(status, _PLAIN_TEXT, f"{_named(status)}: {reason}\n".encode(), False, ending)
+
+
+class ClientConnection(_Handshake):
+    """The client's side of a TCP connection.
+
+    The request is queued at once.  It gives `Connected` and is then what `Connection` is, or it gives `Rejected`.
+
+    Args:
+        host: the Host field: the name or address of the server, with the port unless it is the usual one.
+        target: the path with its query (section 3).
+        headers: fields of your own, such as cookies or Origin.
+        subprotocols: what to offer, the best first.
+
+    Raises:
+        LocalProtocolError: one of these cannot be sent.
+    """
+
+    _malformed = rules.RESPONSE_MALFORMED
+    _too_large = rules.RESPONSE_TOO_LARGE
+
+    def __init__(
+        self,
+        host: str,
+        target: str = "/",
+        *,
+        headers: GivenHeaders = (),
+        subprotocols: Sequence[str] = (),
+        limits: Limits = Limits(),
+        stream: bool = False,
+        auto_pong: bool = True,
+        auto_close: bool = True,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        super().__init__(Role.CLIENT, limits, stream, auto_pong, auto_close, random)
+        if not host.isascii() or not is_host(host.encode()):
+            raise LocalProtocolError(rules.HOST, ascii(host))
+        if not target.isascii() or not is_target(target.encode()):
+            raise LocalProtocolError(rules.TARGET, ascii(target))
+        self.upgrade = ClientUpgrade(subprotocols=subprotocols, random=random)
+        fields = ((b"Host", host.encode()), *self.upgrade.headers(), *own_headers(headers))
+        self._out.append(_head(f"GET {target} HTTP/1.1", fields))
+        # Of an answer that is not 101: what reads its body, and what is known of it.
+        self._http: h11.Connection | None = None
+        self._rejected = Rejected(0, "", (), b"")
+        self._body_size = 0
+
+    def _read_opening(self) -> bool:
+        try:
+            return self._read_answer() if self._http is None else self._read_body(self._http)
+        except RemoteProtocolError as error:
+            self._end(Closed(CloseCode.ABNORMAL, error.rule.text, "error", error))
+            return True
+
+    def _check_first_line(self, line: bytes) -> None:
+        if not line.startswith(b"HTTP/"):
+            raise self._breach(rules.RESPONSE_MALFORMED, quote(line))
+
+    def _read_answer(self) -> bool:
+        head = self._next_head()
+        if head is None:
+            return False
+        http, answer = _parse_answer(head)
+        fields = _pairs(answer.headers)
+        if answer.status_code == 101:
+            if answer.http_version < b"1.1":
+                raise RemoteProtocolError(rules.RESPONSE_VERSION, quote(head.partition(b"\r\n")[0]))
+            self._open(self.upgrade.check(101, fields))
+            self._ready.append(Connected(fields, self.agreement))
+        elif answer.status_code >= 200:
+            self._http = http
+            self._rejected = Rejected(answer.status_code, bytes(answer.reason).decode("latin-1"), fields, b"")
+        # Another 1xx goes before the answer, and is counted as part of it.
+        return True
+
+    def _read_body(self, http: h11.Connection) -> bool:
+        """Read some of the body of an answer that is not 101; its bytes are counted as they are on the wire."""
+        room = self.limits.response_body - self._body_size
+        fresh = self._data[self._position :][:room]
+        self._position = len(self._data)
+        self._body_size += len(fresh)
+        if fresh:
+            http.receive_data(fresh)
+        elif self._eof and not self._incoming:
+            http.receive_data(b"")
+        body, whole = _take_body(http)
+        self._rejected = replace(self._rejected, body=self._rejected.body + body)
+        if not whole and len(fresh) < room:
+            return bool(fresh)
+        self._ready.append(self._rejected)
+        self._end(Closed(CloseCode.ABNORMAL, f"{self._rejected.status} {self._rejected.reason}".strip(), "peer"))
+        return True
+
+    def _end(self, closed: Closed) -> None:
+        if self._opening:
+            # Whatever still comes is not for us: there is nothing to linger for.
+            self.theirs = ENDED
+        super()._end(closed)
+
+
+# --- HTTP -----------------------------------------------------------------------------------------------------------
+
+
+def _head(first: str, headers: Headers) -> bytes:
+    lines = [first.encode("ascii"), *(_SPELLING.get(name, name) + b": " + value for name, value in headers)]
+    return b"\r\n".join([*lines, b"", b""])
+
+
+def _named(status: int) -> str:
+    """The status with the name that HTTP gives it, if any."""
+    return f"{status} {HTTPStatus(status).phrase if status in _STATUSES else ''}"
+
+
+def _pairs(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    return tuple((bytes(name), bytes(value)) for name, value in headers)
+
+
+def _parse_request(head: bytes) -> Request:
+    http = h11.Connection(h11.SERVER)
+    http.receive_data(head)
+    try:
+        request = http.next_event()
+    except h11.RemoteProtocolError as error:
+        hosts = head.lower().count(b"\r\nhost:")
+        rule = rules.HTTP_MALFORMED if hosts == 1 else rules.HOST
+        raise RemoteProtocolError(rule, str(error)) from None
+    assert isinstance(request, h11.Request)
+    fields = _pairs(request.headers)
+    method, target, version = (
+        bytes(word).decode("ascii") for word in (request.method, request.target, request.http_version)
+    )
+    try:
+        upgrade = UpgradeRequest.parse(fields, method=method, target=target, http_version=version)
+    except RemoteProtocolError as error:
+        if error.rule is rules.HTTP_VERSION:
+            raise
+        return Request(method, target, fields, None, error)
+    return Request(method, target, fields, upgrade, None)
+
+
+def _parse_answer(head: bytes) -> tuple[h11.Connection, h11.Response | h11.InformationalResponse]:
+    """What the server says, and what goes on to read the body."""
+    http = h11.Connection(h11.CLIENT)
+    asks = [("Host", "-"), ("Upgrade", "websocket"), ("Connection", "Upgrade")]
+    http.send(h11.Request(method="GET", target="/", headers=asks))
+    http.send(h11.EndOfMessage())
+    http.receive_data(head)
+    try:
+        answer = http.next_event()
+    except h11.RemoteProtocolError as error:
+        raise RemoteProtocolError(rules.RESPONSE_MALFORMED, str(error)) from None
+    assert isinstance(answer, (h11.Response, h11.InformationalResponse))
+    return http, answer
+
+
+def _take_body(http: h11.Connection) -> tuple[bytes, bool]:
+    """What of the body can be read now, and whether that was the last of it; also when the rest cannot be read."""
+    body = b""
+    try:
+        while isinstance(event := http.next_event(), h11.Data):
+            body += event.data
+    except h11.RemoteProtocolError:
+        return body, True
+    return body, event is not h11.NEED_DATA

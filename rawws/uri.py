@@ -1,0 +1,80 @@
+"""`ws:` and `wss:` URIs (section 3): where to connect, and what to ask for there."""
+
+from base64 import b64encode
+from ipaddress import ip_address
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+from rawws.core.headers import is_host
+
+# What may stand in a path or a query as it is (RFC 3986); letters and digits may, anywhere.
+_AS_IT_IS = "/?:@!$&'()*+,;=-._~%"
+
+
+class URI(NamedTuple):
+    """What a WebSocket URI says."""
+
+    secure: bool
+    """Whether it is wss: WebSocket over TLS."""
+    host: str
+    """The name or the address to connect to; a name in ASCII, as DNS has it, and an address without brackets."""
+    port: int
+    target: str
+    """The resource name: path and query, with everything percent-encoded that has to be."""
+    host_header: str
+    """The host as the Host header says it, with the port unless it is the usual one."""
+    username: str | None
+    password: str | None
+
+    @property
+    def authorization(self) -> str | None:
+        """The Authorization header for the user (RFC 7617); None if the URI names none."""
+        if self.username is None:
+            return None
+        return "Basic " + b64encode(f"{self.username}:{self.password or ''}".encode()).decode()
+
+
+def parse(uri: str) -> URI:
+    """Take a WebSocket URI apart.
+
+    Raises:
+        ValueError: it is none; the message says why in one sentence.
+    """
+    if any(char <= " " or char == "\x7f" or char == "\\" for char in uri):
+        raise ValueError(f"a WebSocket URI contains no blanks, control characters or backslashes: {uri!r}")
+    if "#" in uri:
+        raise ValueError(f"a WebSocket URI has no fragment; write %23 if you mean the character: {uri!r}")
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"not a URI: {uri!r} ({error})") from None
+    if parts.scheme not in ("ws", "wss"):
+        raise ValueError(f"a WebSocket URI begins with ws:// or wss://: {uri!r}")
+    usual = 443 if parts.scheme == "wss" else 80
+    host = _host(parts.hostname, uri)
+    if port == 0:
+        raise ValueError(f"a port is a number from 1 to 65535: {uri!r}")
+    named = f"[{host.partition('%')[0]}]" if ":" in host else host
+    return URI(
+        secure=parts.scheme == "wss",
+        host=host,
+        port=port or usual,
+        target=quote(parts.path or "/", _AS_IT_IS) + ("?" + quote(parts.query, _AS_IT_IS) if parts.query else ""),
+        host_header=named if port in (None, usual) else f"{named}:{port}",
+        username=None if parts.username is None else unquote(parts.username),
+        password=None if parts.password is None else unquote(parts.password),
+    )
+
+
+def _host(given: str | None, uri: str) -> str:
+    host = unquote(given or "")
+    try:
+        if ":" in host:
+            return str(ip_address(host))
+        ascii_host = host.encode("idna").decode() if not host.isascii() else host
+    except ValueError as error:
+        raise ValueError(f"not the name of a host: {host!r} ({error})") from None
+    if not is_host(ascii_host.encode()) or ":" in ascii_host:
+        raise ValueError(f"a WebSocket URI names a host: {uri!r}")
+    return ascii_host

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypedDict
 
+from rawws.core.errors import RemoteProtocolError
 from rawws.core.events import Closed
 from rawws.core.http1 import ClientConnection, Connected, Rejected, Request, ServerConnection
 from rawws.core.settings import Limits
 from rawws.core.states import State
 from rawws.core.upgrade import SAME_ORIGIN, Origins, refusal
-from rawws.core.errors import RemoteProtocolError
 from rawws.session import ConnectionClosed, Patience, Session
 from rawws.uri import URI
 

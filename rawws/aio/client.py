@@ -25,7 +25,7 @@ from rawws.endpoint import (
 from rawws.uri import parse
 
 
-class connect:  # noqa: N801 (used like a function)
+class connect:
     """Connect to a WebSocket server.
 
         async with connect("wss://example.com/feed") as ws: ...

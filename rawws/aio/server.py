@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import logging
-import os
 import socket
 import ssl as tls
 from collections.abc import Awaitable, Callable, Generator, Iterable
@@ -104,7 +103,7 @@ class Server:
     async def _start(self) -> Self:
         loop = asyncio.get_running_loop()
         start = loop.create_unix_server if "path" in self._listen else loop.create_server
-        self._server: asyncio.Server = await start(self._new, **self._listen)  # type: ignore[operator]
+        self._server: asyncio.Server = await start(self._new, **self._listen)
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:

@@ -288,7 +288,7 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
 
     # --- What the loop tells --------------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         patience = self._session.patience

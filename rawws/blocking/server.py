@@ -86,10 +86,10 @@ class Server:
             while not self._is_closed.is_set():
                 for key, _ in selector.select():
                     if key.fileobj in self.sockets:
-                        self._accept(key.fileobj)  # type: ignore[arg-type]
+                        self._accept(key.fileobj)
 
     def close(self, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:
-        """Stop listening, close every connection, and wait for the handlers, a second beyond the closing timeout.
+        """Stop listening, close every connection, and wait for the handlers, for a second at most.
 
         From any thread but a handler's.
         """
@@ -104,9 +104,11 @@ class Server:
             ws.abort()
         for ws in connections:
             ws.start_close(code, reason)
-        deadline = None if self._patience.closing is None else monotonic() + self._patience.closing + 1
+        for ws in connections:
+            ws.wait_closed()
+        deadline = monotonic() + 1
         for thread in threads:
-            thread.join(None if deadline is None else max(0.0, deadline - monotonic()))
+            thread.join(max(0.0, deadline - monotonic()))
         for sock in (self._waker, self._wakee):
             sock.close()
 

@@ -40,7 +40,7 @@ def parse(uri: str) -> URI:
     Raises:
         ValueError: it is none; the message says why in one sentence.
     """
-    if any(char <= " " or char == "\x7f" or char == "\\" for char in uri):
+    if any(char <= " " or char in "\x7f\\" or "\ud800" <= char <= "\udfff" for char in uri):
         raise ValueError(f"a WebSocket URI contains no blanks, control characters or backslashes: {uri!r}")
     if "#" in uri:
         raise ValueError(f"a WebSocket URI has no fragment; write %23 if you mean the character: {uri!r}")

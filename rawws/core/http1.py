@@ -29,8 +29,18 @@ from rawws.core.connection import Connection
 from rawws.core.errors import LocalProtocolError, NotOpen, RemoteProtocolError
 from rawws.core.events import Closed, Opening
 from rawws.core.frames import CloseCode
-from rawws.core.headers import GivenHeaders, Headers, is_host, is_plain, is_target, is_token, outgoing, quote
-from rawws.core.rules import Rule
+from rawws.core.headers import (
+    GivenHeaders,
+    Headers,
+    HeadReader,
+    is_host,
+    is_target,
+    outgoing,
+    quote,
+    request_line_problem,
+    status_line_problem,
+    write_head,
+)
 from rawws.core.settings import Agreement, Limits, Role
 from rawws.core.states import ENDED
 from rawws.core.upgrade import ClientUpgrade, UpgradeRequest, own_headers, refusal
@@ -85,21 +95,6 @@ class Rejected(Opening):
     body: bytes
 
 
-# How the fields of the handshake are spelled in RFC 6455, for peers that compare them with case.
-_SPELLING = {
-    name.lower(): name
-    for name in (
-        b"Upgrade",
-        b"Connection",
-        b"Sec-WebSocket-Key",
-        b"Sec-WebSocket-Version",
-        b"Sec-WebSocket-Accept",
-        b"Sec-WebSocket-Protocol",
-        b"Sec-WebSocket-Extensions",
-    )
-}
-
-
 # What is decided here, from the body.
 _FRAMING = (b"content-length", b"transfer-encoding")
 
@@ -109,11 +104,10 @@ _STATUSES = frozenset(HTTPStatus)
 
 
 class _Handshake(Connection):
-    """What both sides have in common: how a head is read, and how an opening handshake ends."""
+    """What both sides have in common: how an opening handshake ends."""
 
-    _malformed: Rule
-    _too_large: Rule
     _opening = True
+    _head: HeadReader
 
     def __init__(
         self,
@@ -125,8 +119,6 @@ class _Handshake(Connection):
         random: Callable[[int], bytes],
     ) -> None:
         super().__init__(role, limits=limits, stream=stream, auto_pong=auto_pong, auto_close=auto_close, random=random)
-        self._lines: list[bytes] = []  # of the head that is being read
-        self._head_size = 0  # of it and those before
 
     def close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
         """Begin the closing handshake.  While the opening handshake goes on, end that: a server answers 503."""
@@ -164,39 +156,9 @@ class _Handshake(Connection):
         self._opening = False
 
     def _next_head(self) -> bytes | None:
-        """The whole head, up to and with the empty line; None while it is not all there."""
-        while (line := self._next_line()) is not None:
-            if not self._lines:
-                self._check_first_line(line)
-            elif len(self._lines) > self.limits.header_count and line:
-                raise self._breach(self._too_large, f"more than {self.limits.header_count} fields")
-            self._position += len(line) + 2
-            self._head_size += len(line) + 2
-            self._lines.append(line)
-            if not line:
-                head, self._lines = b"\r\n".join([*self._lines, b""]), []
-                return head
-        return None
-
-    def _next_line(self) -> bytes | None:
-        """The next line, without its end; None while it is not all there."""
-        line = self._data[self._position : self._data.find(b"\n", self._position) + 1 or None]
-        room = min(self.limits.header_line, self.limits.header_bytes - self._head_size)
-        if len(line) > room:
-            raise self._breach(self._too_large, f"a line of more than {room} bytes")
-        if not line.endswith(b"\n"):
-            return None
-        # RFC 9112 2.2 and 5.2 let a recipient put up with bare LFs and folded lines; others read them in another way.
-        if not line.endswith(b"\r\n") or not is_plain(line[:-2]) or line.startswith((b" ", b"\t")):
-            raise self._breach(self._malformed, quote(line))
-        return line[:-2]
-
-    def _check_first_line(self, line: bytes) -> None:
-        """Whether it can be the first line of HTTP/1 at all; a peer of another kind may never send an empty line."""
-        raise NotImplementedError
-
-    def _breach(self, rule: Rule, detail: str) -> RemoteProtocolError:
-        return RemoteProtocolError(rule, detail, self._offset + self._position)
+        """The whole head, with its empty line; None while it is not all there."""
+        self._position, head = self._head.read(self._data, self._position, self._offset)
+        return head
 
 
 class ServerConnection(_Handshake):
@@ -205,9 +167,6 @@ class ServerConnection(_Handshake):
     It gives a `Request`, waits for `accept` or `reject`, and is then what `Connection` is.  What is no well-formed
     HTTP/1.1 within the limits is refused with no `Request` given.
     """
-
-    _malformed = rules.HTTP_MALFORMED
-    _too_large = rules.HEADERS_TOO_LARGE
 
     def __init__(
         self,
@@ -219,6 +178,7 @@ class ServerConnection(_Handshake):
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         super().__init__(Role.SERVER, limits, stream, auto_pong, auto_close, random)
+        self._head = HeadReader(limits, request_line_problem, rules.HTTP_MALFORMED, rules.HEADERS_TOO_LARGE)
         self.request: Request | None = None
         self._answered = False
         self._ending: Closed | None = None  # what follows an answer that is not 101, once it is whole
@@ -235,9 +195,6 @@ class ServerConnection(_Handshake):
             return True
 
     def _read_request(self) -> bool:
-        start = self._data[self._position : self._position + 1]
-        if start and not self._lines and not is_token(start):
-            raise self._breach(rules.HTTP_MALFORMED, f"it begins with {quote(start)}; is this TLS?")
         head = self._next_head()
         if head is None:
             return False
@@ -245,17 +202,13 @@ class ServerConnection(_Handshake):
         self._ready.append(self.request)
         return True
 
-    def _check_first_line(self, line: bytes) -> None:
-        parts = line.split(b" ")
-        if len(parts) != 3 or not parts[2].startswith(b"HTTP/"):
-            raise self._breach(rules.HTTP_MALFORMED, quote(line))
-
     def _wait_for_answer(self) -> bool:
         """What comes too early is kept for `accept`, up to a bound, and dropped after `reject`."""
         if self._answered:
             self._position = len(self._data)
         elif len(self._data) - self._position + len(self._incoming) > self.limits.header_bytes:
-            raise self._breach(rules.EARLY_DATA, f"more than {self.limits.header_bytes} bytes")
+            detail = f"more than {self.limits.header_bytes} bytes"
+            raise RemoteProtocolError(rules.EARLY_DATA, detail, self._offset + self._position)
         return False
 
     # --- Answering it ---------------------------------------------------------------------------------------------
@@ -284,7 +237,7 @@ class ServerConnection(_Handshake):
             return None
         accepted = request.upgrade.accept(subprotocol, headers)
         self._answered = True
-        self._out.append(_head("HTTP/1.1 " + _named(accepted.status), accepted.headers))
+        self._out.append(write_head("HTTP/1.1 " + _named(accepted.status), accepted.headers))
         self._open(accepted.agreement)
         return accepted.agreement
 
@@ -345,7 +298,7 @@ class ServerConnection(_Handshake):
             fields.append((b"Transfer-Encoding", b"chunked"))
         elif not bodiless:
             fields.append((b"Content-Length", str(len(body)).encode("ascii")))
-        self._out.append(_head(f"HTTP/1.1 {_named(status)}", (*fields, (b"connection", b"close"))))
+        self._out.append(write_head(f"HTTP/1.1 {_named(status)}", (*fields, (b"connection", b"close"))))
         self._answered = True
         self._ending = ending
         self.send_body(body, more)
@@ -379,9 +332,6 @@ class ClientConnection(_Handshake):
         LocalProtocolError: one of these cannot be sent.
     """
 
-    _malformed = rules.RESPONSE_MALFORMED
-    _too_large = rules.RESPONSE_TOO_LARGE
-
     def __init__(
         self,
         host: str,
@@ -400,9 +350,10 @@ class ClientConnection(_Handshake):
             raise LocalProtocolError(rules.HOST, ascii(host))
         if not target.isascii() or not is_target(target.encode()):
             raise LocalProtocolError(rules.TARGET, ascii(target))
+        self._head = HeadReader(limits, status_line_problem, rules.RESPONSE_MALFORMED, rules.RESPONSE_TOO_LARGE)
         self.upgrade = ClientUpgrade(subprotocols=subprotocols, random=random)
         fields = ((b"Host", host.encode()), *self.upgrade.headers(), *own_headers(headers))
-        self._out.append(_head(f"GET {target} HTTP/1.1", fields))
+        self._out.append(write_head(f"GET {target} HTTP/1.1", fields))
         # Of an answer that is not 101: what reads its body, and what is known of it.
         self._http: h11.Connection | None = None
         self._rejected = Rejected(0, "", (), b"")
@@ -414,10 +365,6 @@ class ClientConnection(_Handshake):
         except RemoteProtocolError as error:
             self._end(Closed(CloseCode.ABNORMAL, error.rule.text, "error", error))
             return True
-
-    def _check_first_line(self, line: bytes) -> None:
-        if not line.startswith(b"HTTP/"):
-            raise self._breach(rules.RESPONSE_MALFORMED, quote(line))
 
     def _read_answer(self) -> bool:
         head = self._next_head()
@@ -462,11 +409,6 @@ class ClientConnection(_Handshake):
 
 
 # --- HTTP -----------------------------------------------------------------------------------------------------------
-
-
-def _head(first: str, headers: Headers) -> bytes:
-    lines = [first.encode("ascii"), *(_SPELLING.get(name, name) + b": " + value for name, value in headers)]
-    return b"\r\n".join([*lines, b"", b""])
 
 
 def _named(status: int) -> str:

@@ -17,7 +17,7 @@ CONNECT instead (RFC 8441 and 9220): `:protocol` says what Upgrade and Connectio
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias, TypeVar
@@ -72,7 +72,7 @@ class OriginPolicy(Enum):
 
 SAME_ORIGIN = OriginPolicy.SAME_ORIGIN
 
-Origins: TypeAlias = OriginPolicy | Sequence[str | re.Pattern[str] | None] | None
+Origins: TypeAlias = OriginPolicy | Collection[str | re.Pattern[str] | None] | None
 """Whose pages may connect: `SAME_ORIGIN`; a list of origins such as "https://example.com", patterns that match a whole
 origin, and None for requests that name none; or, instead of a list, None for anybody's."""
 
@@ -201,14 +201,14 @@ class UpgradeRequest:
             RemoteProtocolError: it may not.
         """
         if isinstance(origins, str):
-            raise TypeError("origins is a sequence of origins, not one origin")
+            raise TypeError("origins is a list of origins, not one origin")
         if origins is None:
             return
-        allowed = self._is_of(origins) if isinstance(origins, Sequence) else self._is_same_origin()
+        allowed = self._is_of(origins) if not isinstance(origins, OriginPolicy) else self._is_same_origin()
         if not allowed:
             raise _refuse(rules.ORIGIN, "there is none" if self.origin is None else quote(self.origin.encode()))
 
-    def _is_of(self, origins: Sequence[str | re.Pattern[str] | None]) -> bool:
+    def _is_of(self, origins: Collection[str | re.Pattern[str] | None]) -> bool:
         if self.origin is None:
             return None in origins
         # 4.2.2: "The origin is serialized to ASCII and converted to lowercase"
@@ -388,7 +388,7 @@ class ClientUpgrade:
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         if isinstance(subprotocols, str):
-            raise TypeError("subprotocols is a sequence of names, not one name")
+            raise TypeError("subprotocols is a list of names, not one name")
         unique = len(set(subprotocols)) == len(subprotocols)
         if not unique or not all(name.isascii() and is_token(name.encode()) for name in subprotocols):
             raise LocalProtocolError(rules.SUBPROTOCOLS_INVALID, repr(list(subprotocols)))
@@ -413,7 +413,7 @@ class ClientUpgrade:
             RemoteProtocolError: it does not open a connection, or not the one that was asked for.
         """
         fields = tuple((bytes(name), bytes(value)) for name, value in headers)
-        if status != (200 if self.key is None else 101):
+        if status != 101 if self.key is not None else not 200 <= status < 300:
             raise RemoteProtocolError(rules.RESPONSE_STATUS, str(status))
         if self.key is not None:
             _check_switch(fields)

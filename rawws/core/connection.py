@@ -105,7 +105,8 @@ class Connection:
         self._frame: FrameHeader | None = None
         self._done = 0  # bytes of its payload
         self._message = Reassembly(limits)
-        self._in_chunks = False  # some of the message was given out
+        self._in_chunks = False  # the message is given out as it comes, to its end
+        self._begins = True  # none of it was given out
         self._plain_limit = min(sys.maxsize if bound is None else bound for bound in (limits.message, limits.frame))
         # What goes out.
         self._out: list[bytes] = []
@@ -253,8 +254,9 @@ class Connection:
             if kept is not None:
                 checked = kept + checked  # type: ignore[operator]
             if checked or last:
-                self._ready.append(Chunk(checked, first=not self._in_chunks, last=last))
-                self._in_chunks = not last
+                self._ready.append(Chunk(checked, first=self._begins, last=last))
+                self._begins = last
+            self._in_chunks = not last
         elif last and not message.held:
             self._ready.append(checked)
         else:

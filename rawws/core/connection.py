@@ -36,7 +36,24 @@ from rawws.core.frames import (
 from rawws.core.masking import apply_mask, rotate
 from rawws.core.messages import Reassembly, take_plain
 from rawws.core.settings import Agreement, Limits, Role
-from rawws.core.states import CLOSE_SENT, ENDED, IN_MESSAGE, READY, Sender, Sent, State, advance, what_is_sent
+from rawws.core.states import (
+    CLOSE,
+    CLOSE_SENT,
+    CONTROL,
+    ENDED,
+    EOF,
+    FIRST,
+    IN_MESSAGE,
+    LAST,
+    MIDDLE,
+    READY,
+    WHOLE,
+    Sender,
+    Sent,
+    State,
+    advance,
+    what_is_sent,
+)
 
 
 class Wants(Enum):
@@ -134,7 +151,7 @@ class Connection:
         """The transport can deliver no more.  Never raises; calling it again changes nothing."""
         self._eof = True
         if self.closed is not None:
-            self.theirs = advance(self.theirs, Sent.EOF)
+            self.theirs = advance(self.theirs, EOF)
 
     def next_event(self) -> Event | None:
         """The next event in what came; None if more bytes are needed, or `Closed` was given out.
@@ -272,7 +289,7 @@ class Connection:
         self._incoming.clear()
         self._message.begin(text=False)
         if self._eof:
-            self.theirs = advance(self.theirs, Sent.EOF)
+            self.theirs = advance(self.theirs, EOF)
         if closed.by == "error":
             self._failed = True
         if self.auto_close:
@@ -315,7 +332,7 @@ class Connection:
             body = encode_close(code, reason, self.role)
         except ProtocolError as breach:
             raise LocalProtocolError(breach.rule, breach.detail) from None
-        self.ours = self._allow(Sent.CLOSE)
+        self.ours = self._allow(CLOSE)
         self.close_sent = (CloseCode.NO_CODE if code is None else code, reason)
         self._out.append(self._frame_of(Opcode.CLOSE, body))
 
@@ -357,26 +374,27 @@ class Connection:
         return chunks
 
     def _send_data(self, opcode: Opcode, payload: bytes, more: bool) -> None:
-        continuing = self.ours is IN_MESSAGE
-        if continuing and opcode is not self._sending:
-            raise LocalProtocolError(rules.MESSAGE_UNFINISHED, f"a {self._sending.name} message is being sent")
-        self._sending = opcode
-        if continuing:
+        if self.ours is IN_MESSAGE:
+            if opcode is not self._sending:
+                raise LocalProtocolError(rules.MESSAGE_UNFINISHED, f"a {self._sending.name} message is being sent")
+            self.ours = self._allow(MIDDLE if more else LAST)
             opcode = Opcode.CONTINUATION
-        self.ours = self._allow(what_is_sent(opcode, not more))
-        self._out.append(self._frame_of(opcode, payload, fin=not more))
+        else:
+            self.ours = self._allow(FIRST if more else WHOLE)
+            self._sending = opcode
+        self._out.append(self._frame_of(opcode, payload, not more))
 
     def _send_control(self, opcode: Opcode, payload: bytes) -> None:
         payload = bytes(memoryview(payload))
         if len(payload) > MOST_IN_CONTROL:
             raise LocalProtocolError(rules.CONTROL_TOO_LONG, f"{len(payload)} bytes")
-        self.ours = self._allow(Sent.CONTROL)
+        self.ours = self._allow(CONTROL)
         self._out.append(self._frame_of(opcode, payload))
 
     def _answer_ping(self, payload: bytes) -> None:
         """Queue a Pong.  While nobody takes what is queued, the newest ones share one place (section 5.5.3)."""
         pong = self._frame_of(Opcode.PONG, payload)
-        if self._pongs >= self.limits.pongs:
+        if self._pongs and self._pongs >= self.limits.pongs:
             self._out[self._last_pong] = pong
         else:
             self._pongs += 1

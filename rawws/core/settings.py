@@ -38,7 +38,8 @@ class Limits:
         fragments: frames in one message; None: 1,024 and one more for every 16 bytes of `message`, so that the
         fragments
             of an honest sender pass and a flood of empty ones ends early.
-        pongs: automatic answers that may wait to be sent; beyond it the newest replaces the one before (section 5.5.3).
+        pongs: automatic answers that may wait to be sent, at least 1; beyond it the newest replaces the one before
+            (section 5.5.3).
         header_bytes: one HTTP head, from its first byte to the empty line.
         header_line: one line of it.
         header_count: fields in it.

@@ -137,12 +137,17 @@ class Connection:
     # --- What came in ---------------------------------------------------------------------------------------------
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
-        """Hand over bytes that came from the peer.  They are copied.  Never raises; ignored once `closed`."""
-        if self.closed is not None:
+        """Hand over bytes that came from the peer.  They are copied.
+
+        Never raises, whatever they are: ignored once `closed`, or behind the end of the stream.
+        """
+        if type(data) is not bytes:
+            data = bytes(memoryview(data))
+        if self.closed is not None or self._eof:
             return
         if self._position == len(self._data) and not self._incoming:
             self._offset += self._position
-            self._data = bytes(data)
+            self._data = data
             self._position = 0
         else:
             self._incoming += data

@@ -164,23 +164,30 @@ class Connection:
         Reading is lazy: what is not asked for stays undecoded.
         """
         ready = self._ready
-        while not ready and self.closed is None:
-            try:
-                progress = self._read_frame() if self._frame is None else self._read_payload(self._frame)
-            except ProtocolError as breach:
-                error = RemoteProtocolError(breach.rule, breach.detail, breach.offset)
-                self._end(Closed(breach.code, breach.rule.text, "error", error))
-                break
-            if not progress and not self._take_in():
-                if not self._eof:
-                    return None
-                self._end(Closed(CloseCode.ABNORMAL, "", "lost"))
+        if not ready and self.closed is None:
+            self._read()
         return ready.popleft() if ready else None
 
     def events(self) -> Iterator[Event]:
         """`next_event` until there is none.  Every method may be called inside the loop."""
         while (event := self.next_event()) is not None:
             yield event
+
+    def _read(self) -> None:
+        """Read on until there is an event, or nothing more to read."""
+        ready = self._ready
+        try:
+            while not ready and self.closed is None:
+                progress = False
+                if self._position < len(self._data):
+                    progress = self._read_frame() if self._frame is None else self._read_payload(self._frame)
+                if not progress and not self._take_in():
+                    if self._eof:
+                        self._end(Closed(CloseCode.ABNORMAL, "", "lost"))
+                    return
+        except ProtocolError as breach:
+            error = RemoteProtocolError(breach.rule, breach.detail, breach.offset)
+            self._end(Closed(breach.code, breach.rule.text, "error", error))
 
     def _take_in(self) -> bool:
         """Put what came meanwhile behind what is left; False if nothing came."""
@@ -212,7 +219,8 @@ class Connection:
         self._position += header.size
         self._frame = header
         self._done = 0
-        return True
+        # An empty frame is whole by now, and what follows it need not have come.
+        return header.length > 0 or self._read_payload(header)
 
     def _judge(self, header: FrameHeader, offset: int) -> Sender:
         """Whether this frame may come now; gives back where its sender stands after it."""
@@ -252,11 +260,9 @@ class Connection:
         self._end(Closed(code, reason, "peer" if self.close_sent is None else "local"))
 
     def _read_payload(self, frame: FrameHeader) -> bool:
-        """Read as much of a data frame as is there; False if that is nothing."""
+        """Read as much of a data frame as is there."""
         piece = self._data[self._position : self._position + frame.length - self._done]
         finished = self._done + len(piece) == frame.length
-        if not piece and not finished:
-            return False
         offset = self._offset + self._position
         self._position += len(piece)
         if frame.key is not None:
@@ -337,9 +343,10 @@ class Connection:
             body = encode_close(code, reason, self.role)
         except ProtocolError as breach:
             raise LocalProtocolError(breach.rule, breach.detail) from None
-        self.ours = self._allow(CLOSE)
-        self.close_sent = (CloseCode.NO_CODE if code is None else code, reason)
+        following = self._allow(CLOSE)
         self._out.append(self._frame_of(Opcode.CLOSE, body))
+        self.ours = following
+        self.close_sent = (CloseCode.NO_CODE if code is None else code, reason)
 
     def fail(self, code: int, reason: str = "") -> None:
         """Give up now (section 7.1.7): queue a Close unless one was sent, and ignore what the peer still sends.
@@ -379,15 +386,17 @@ class Connection:
         return chunks
 
     def _send_data(self, opcode: Opcode, payload: bytes, more: bool) -> None:
+        kind = opcode
         if self.ours is IN_MESSAGE:
-            if opcode is not self._sending:
+            if kind is not self._sending:
                 raise LocalProtocolError(rules.MESSAGE_UNFINISHED, f"a {self._sending.name} message is being sent")
-            self.ours = self._allow(MIDDLE if more else LAST)
+            following = self._allow(MIDDLE if more else LAST)
             opcode = Opcode.CONTINUATION
         else:
-            self.ours = self._allow(FIRST if more else WHOLE)
-            self._sending = opcode
+            following = self._allow(FIRST if more else WHOLE)
         self._out.append(self._frame_of(opcode, payload, not more))
+        self.ours = following
+        self._sending = kind
 
     def _send_control(self, opcode: Opcode, payload: bytes) -> None:
         payload = bytes(memoryview(payload))

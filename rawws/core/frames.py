@@ -139,7 +139,7 @@ def _header_size(length: int, key: bytes | None) -> int:
 
 def encode_header(opcode: int, length: int, key: bytes | None = None, *, fin: bool = True, rsv: int = 0) -> bytes:
     """Write a header, with the length in its shortest form (section 5.2)."""
-    first = fin << 7 | rsv << 4 | opcode
+    first = (0x80 if fin else 0) | rsv << 4 | opcode
     mask = 0 if key is None else 0x80
     if length < 126:
         head = bytes((first, mask | length))

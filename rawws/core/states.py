@@ -22,6 +22,9 @@ class Sender(Enum):
     ENDED = "ended"
     """Its half of the TCP connection is over."""
 
+    # Members are looked up in the table for every frame, and `Enum` hashes their names in Python.
+    __hash__ = object.__hash__
+
 
 class Sent(Enum):
     """What a sender can send."""
@@ -34,6 +37,8 @@ class Sent(Enum):
     CLOSE = "close"
     EOF = "end of stream"
 
+    __hash__ = object.__hash__
+
 
 class State(Enum):
     """Where the connection as a whole stands, in the words of section 4.1 and 7.1."""
@@ -45,44 +50,45 @@ class State(Enum):
 
 
 READY, IN_MESSAGE, CLOSE_SENT, ENDED = Sender
+WHOLE, FIRST, MIDDLE, LAST, CONTROL, CLOSE, EOF = Sent
 
 TRANSITIONS: dict[Sender, dict[Sent, Sender | Rule]] = {
     READY: {
-        Sent.WHOLE: READY,
-        Sent.FIRST: IN_MESSAGE,
-        Sent.MIDDLE: NOTHING_TO_CONTINUE,
-        Sent.LAST: NOTHING_TO_CONTINUE,
-        Sent.CONTROL: READY,
-        Sent.CLOSE: CLOSE_SENT,
-        Sent.EOF: ENDED,
+        WHOLE: READY,
+        FIRST: IN_MESSAGE,
+        MIDDLE: NOTHING_TO_CONTINUE,
+        LAST: NOTHING_TO_CONTINUE,
+        CONTROL: READY,
+        CLOSE: CLOSE_SENT,
+        EOF: ENDED,
     },
     IN_MESSAGE: {
-        Sent.WHOLE: MESSAGE_UNFINISHED,
-        Sent.FIRST: MESSAGE_UNFINISHED,
-        Sent.MIDDLE: IN_MESSAGE,
-        Sent.LAST: READY,
+        WHOLE: MESSAGE_UNFINISHED,
+        FIRST: MESSAGE_UNFINISHED,
+        MIDDLE: IN_MESSAGE,
+        LAST: READY,
         # 5.4: "Control frames MAY be injected in the middle of a fragmented message"; a Close is one of them.
-        Sent.CONTROL: IN_MESSAGE,
-        Sent.CLOSE: CLOSE_SENT,
-        Sent.EOF: ENDED,
+        CONTROL: IN_MESSAGE,
+        CLOSE: CLOSE_SENT,
+        EOF: ENDED,
     },
     CLOSE_SENT: {
-        Sent.WHOLE: FRAME_AFTER_CLOSE,
-        Sent.FIRST: FRAME_AFTER_CLOSE,
-        Sent.MIDDLE: FRAME_AFTER_CLOSE,
-        Sent.LAST: FRAME_AFTER_CLOSE,
-        Sent.CONTROL: FRAME_AFTER_CLOSE,
-        Sent.CLOSE: FRAME_AFTER_CLOSE,
-        Sent.EOF: ENDED,
+        WHOLE: FRAME_AFTER_CLOSE,
+        FIRST: FRAME_AFTER_CLOSE,
+        MIDDLE: FRAME_AFTER_CLOSE,
+        LAST: FRAME_AFTER_CLOSE,
+        CONTROL: FRAME_AFTER_CLOSE,
+        CLOSE: FRAME_AFTER_CLOSE,
+        EOF: ENDED,
     },
     ENDED: {
-        Sent.WHOLE: FRAME_AFTER_EOF,
-        Sent.FIRST: FRAME_AFTER_EOF,
-        Sent.MIDDLE: FRAME_AFTER_EOF,
-        Sent.LAST: FRAME_AFTER_EOF,
-        Sent.CONTROL: FRAME_AFTER_EOF,
-        Sent.CLOSE: FRAME_AFTER_EOF,
-        Sent.EOF: ENDED,
+        WHOLE: FRAME_AFTER_EOF,
+        FIRST: FRAME_AFTER_EOF,
+        MIDDLE: FRAME_AFTER_EOF,
+        LAST: FRAME_AFTER_EOF,
+        CONTROL: FRAME_AFTER_EOF,
+        CLOSE: FRAME_AFTER_EOF,
+        EOF: ENDED,
     },
 }
 
@@ -98,7 +104,7 @@ def advance(state: Sender, sent: Sent) -> Sender:
 def what_is_sent(opcode: int, fin: bool) -> Sent:
     """The column of the table for a frame."""
     if is_control(opcode):
-        return Sent.CLOSE if opcode == Opcode.CLOSE else Sent.CONTROL
+        return CLOSE if opcode == Opcode.CLOSE else CONTROL
     if opcode == Opcode.CONTINUATION:
-        return Sent.LAST if fin else Sent.MIDDLE
-    return Sent.WHOLE if fin else Sent.FIRST
+        return LAST if fin else MIDDLE
+    return WHOLE if fin else FIRST

@@ -10,7 +10,9 @@ from itertools import cycle
 from typing import Any
 
 from rawws.core.connection import Connection
-from rawws.core.events import Event
+from rawws.core.errors import RemoteProtocolError
+from rawws.core.events import Closed, Event
+from rawws.core.rules import Rule
 from rawws.core.settings import Role
 
 KEY = bytes.fromhex("37fa213d")
@@ -64,11 +66,10 @@ def frame(
     size = len(data) if length is None else length
     if form is None:
         form = 0 if size <= 125 else 2 if size <= 65535 else 8
-    second = {0: size, 2: 126, 8: 127}[form]
-    head = bytes([fin << 7 | rsv << 4 | opcode, second | (0 if key is None else 0x80)]) + (
-        size.to_bytes(form) if form else b""
-    )
-    return head + (data if key is None else key + xor(data, key))
+    first = fin << 7 | rsv << 4 | opcode
+    second = {0: size, 2: 126, 8: 127}[form] | (0 if key is None else 0x80)
+    extended = size.to_bytes(form) if form else b""
+    return bytes([first, second]) + extended + (data if key is None else key + xor(data, key))
 
 
 def frame_from(sender: Role, opcode: int, payload: str | bytes = b"", **fields: Any) -> bytes:
@@ -104,7 +105,30 @@ def split_places(size: int) -> Iterable[int]:
     return sorted({*range(1, 40), *range(40, size, size // 40), *range(size - 20, size)})
 
 
-def receive(role: Role, pieces: Wire | Iterable[Wire], *, eof: bool = False, **options: Any) -> list[Event]:
+class Events(list[Event]):
+    """Events as they came.  They equal a list of the same events of the same types.
+
+    Named tuples alone do not tell a Ping from a Pong with its payload; and errors, which have no equality, are compared
+    by their rule and their offset.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, list) and [told(event) for event in self] == [told(event) for event in other]
+
+
+def told(event: Event) -> tuple[object, ...]:
+    """What an event is and says, in a form that can be compared."""
+    if isinstance(event, Closed) and event.error is not None:
+        return (*event[:3], event.error.rule, event.error.offset)
+    return (type(event), event)
+
+
+def broken(rule: Rule, offset: int) -> Closed:
+    """The last event when the peer breaks `rule`, `offset` bytes into its stream."""
+    return Closed(rule.code, rule.text, "error", RemoteProtocolError(rule, "", offset))
+
+
+def receive(role: Role, pieces: Wire | Iterable[Wire], *, eof: bool = False, **options: Any) -> Events:
     """Every event that a fresh connection gives when these pieces come, read after each piece.
 
     Args:
@@ -116,9 +140,9 @@ def receive(role: Role, pieces: Wire | Iterable[Wire], *, eof: bool = False, **o
     return feed(Connection(role, **options), pieces, eof=eof)
 
 
-def feed(connection: Connection, pieces: Wire | Iterable[Wire], *, eof: bool = False) -> list[Event]:
+def feed(connection: Connection, pieces: Wire | Iterable[Wire], *, eof: bool = False) -> Events:
     """The same for a connection that is there already."""
-    found: list[Event] = []
+    found = Events()
     for piece in [pieces] if isinstance(pieces, str | bytes) else pieces:
         connection.receive_data(octets(piece))
         found += connection.events()
@@ -153,14 +177,13 @@ class Pair:
         """The side that plays `role`."""
         return self.client if role is Role.CLIENT else self.server
 
-    def carry(self, sender: Role, chop: Callable[[bytes], Iterable[bytes]] = lambda data: [data]) -> list[Event]:
+    def carry(self, sender: Role, chop: Callable[[bytes], Iterable[bytes]] = lambda data: [data]) -> Events:
         """Bring what `sender` has queued to its peer, in the pieces that `chop` makes; the events there."""
         return feed(self.of(sender.peer), chop(self.of(sender).data_to_send()))
 
-    def pump(self) -> tuple[list[Event], list[Event]]:
-        """Carry both ways until nothing is queued any more; the events of the client and of the server."""
-        at_client: list[Event] = []
-        at_server: list[Event] = []
+    def pump(self) -> tuple[Events, Events]:
+        """Carry both ways until no more events come; those of the client and those of the server."""
+        at_client, at_server = Events(), Events()
         while True:
             there, back = self.carry(Role.CLIENT), self.carry(Role.SERVER)
             if not there and not back:

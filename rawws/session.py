@@ -10,12 +10,10 @@ but the peer's Close, or its violation, is answered when the application has tak
 closing timeout if it does not.  Until then the application may go on sending (section 5.5.1 lets the answer wait).
 """
 
-import functools
-import operator
 from collections import deque
 from dataclasses import dataclass
-from sys import getsizeof
-from typing import NamedTuple
+from enum import Enum
+from typing import Any, NamedTuple
 
 from rawws.core import rules
 from rawws.core.connection import Connection, Wants
@@ -68,6 +66,21 @@ class Todo(NamedTuple):
     """Call `wake` at this time, if nothing happens before."""
 
 
+class Deadline(Enum):
+    """What a session can wait for."""
+
+    OPEN_BY = "the opening handshake is to be done"
+    PING_AT = "a Ping is to be sent"
+    PONG_BY = "a sign of life is to come"
+    WRITE_BY = "the kernel is to take something"
+    CLOSE_BY = "the closing handshake is to be done"
+
+    __hash__ = object.__hash__
+
+
+OPEN_BY, PING_AT, PONG_BY, WRITE_BY, CLOSE_BY = Deadline
+
+
 class ConnectionClosed(Exception):
     """The connection has ended; everything that came before its end was delivered.
 
@@ -98,6 +111,10 @@ class ConnectionClosed(Exception):
         if self.closed.error is not None:
             return f"{self.code}: {self.closed.error}"
         return f"{self.code}{self.reason and ': '}{self.reason} (by {self.closed.by})"
+
+
+OVERHEAD = 128
+"""What a message that waits is charged besides its length, for the object that it is."""
 
 
 class Session:
@@ -133,18 +150,16 @@ class Session:
         self._congested = False
         self._pings: dict[bytes, tuple[int, float]] = {}
         self._ping_count = 0
-        self._open_by = _later(now, patience.opening)
-        self._ping_at: float | None = None
-        self._pong_by: float | None = None
-        self._write_by: float | None = None
-        self._close_by: float | None = None
+        self._full = False  # there was no room for what came
+        self._deadlines: dict[Deadline, float] = {}
+        self._set(OPEN_BY, now, patience.opening)
         self.proceed(now)
 
     # --- What a transport reports ---------------------------------------------------------------------------------
 
     def receive_data(self, data: bytes | bytearray | memoryview, now: float) -> None:
         """These bytes came.  Never raises."""
-        self._pong_by = None
+        self._deadlines.pop(PONG_BY, None)
         if self.connection.closed is None:
             self.connection.receive_data(data)
             self.proceed(now)
@@ -161,9 +176,9 @@ class Session:
         """Of what was handed out, the kernel has not taken `size` bytes yet."""
         taken = self._handed_out - size
         if size == 0:
-            self._write_by = None
-        elif taken > self._taken or self._write_by is None:
-            self._write_by = _later(now, self.patience.writing)
+            self._deadlines.pop(WRITE_BY, None)
+        elif taken > self._taken or WRITE_BY not in self._deadlines:
+            self._set(WRITE_BY, now, self.patience.writing)
         self._taken = taken
         self._congested = size > (self.patience.write_low if self._congested else self.patience.write_high)
 
@@ -171,38 +186,41 @@ class Session:
         """The transport is gone, both ways.  What came can still be taken."""
         self.receive_eof(now)
         self._finish()
-        self._open_by = self._write_by = self._close_by = None
+        self._deadlines.clear()
 
     def wake(self, now: float) -> None:
         """The time of `Todo.wake_at` has come.  Calling it early does nothing."""
-        if _due(self._open_by, now):
-            self._open_by = None
+        if self._is_due(OPEN_BY, now):
             self._give_up(rules.OPENING_TIMEOUT, now)
-        if _due(self._write_by, now):
-            self._write_by = None
+        if self._is_due(WRITE_BY, now):
             self._drop(rules.WRITE_TIMEOUT, now)
-        if _due(self._close_by, now):
+        if self._is_due(CLOSE_BY, now):
             self._closing_is_over(now)
-        if _due(self._pong_by, now):
+        if self._is_due(PONG_BY, now):
             self._pong_is_late(now)
-        if _due(self._ping_at, now):
+        if self._is_due(PING_AT, now):
             self.ping(None, now)
 
     def proceed(self, now: float) -> None:
         """Look at what came and was not looked at, as far as there is room; also after the handshake was answered."""
-        connection = self.connection
-        while self._has_room():
-            event = connection.next_event()
-            if event is None:
+        connection, messages, high = self.connection, self._messages, self.patience.receive_high
+        while True:
+            self._full = self._charge >= high and not self._has_room()
+            if self._full or (event := connection.next_event()) is None:
                 break
-            if isinstance(event, (str, bytes, Chunk)):
+            if (type(event) is bytes or type(event) is str) and self._charge < high:
+                messages.append(event)
+                self._charge += len(event) + OVERHEAD
+            elif isinstance(event, (str, bytes, Chunk)):
                 self._store(event)
             else:
                 self._note(event, now)
-        if self._open_by is not None and connection.state is not State.CONNECTING:
-            self._open_by = None
+        if messages:
+            self._hungry = False
+        if OPEN_BY in self._deadlines and connection.state is not State.CONNECTING:
+            del self._deadlines[OPEN_BY]
             if connection.state is State.OPEN:
-                self._ping_at = _later(now, self.patience.ping_interval)
+                self._set(PING_AT, now, self.patience.ping_interval)
 
     # --- What an application asks ---------------------------------------------------------------------------------
 
@@ -248,9 +266,8 @@ class Session:
             self._hungry = True
             return None
         message = self._messages.popleft()
-        full = not self._has_room()
         self._charge -= _size_of(message)
-        if full:
+        if self._full:
             self.proceed(now)
         return message
 
@@ -259,7 +276,8 @@ class Session:
         parts, self._parts = self._parts, []
         if len(parts) == 1:
             return parts[0]
-        data = functools.reduce(operator.add, (part.data for part in parts))
+        data: Any = parts[0].data[:0]
+        data = data.join(part.data for part in parts)
         return Chunk(data, parts[0].first, parts[-1].last)
 
     def ping(self, payload: bytes | None, now: float) -> int:
@@ -275,9 +293,9 @@ class Session:
         while len(self._pings) >= self.MOST_PINGS:
             del self._pings[next(iter(self._pings))]
         self._pings[payload] = (number, now)
-        self._ping_at = _later(now, self.patience.ping_interval)
-        if self._pong_by is None:
-            self._pong_by = _later(now, self.patience.ping_timeout)
+        self._set(PING_AT, now, self.patience.ping_interval)
+        if PONG_BY not in self._deadlines:
+            self._set(PONG_BY, now, self.patience.ping_timeout)
         return number
 
     def close(self, code: int | None, reason: str, now: float) -> None:
@@ -287,8 +305,9 @@ class Session:
         except NotOpen:
             return
         self._finished = self._finished or self.ending is not None
-        self._ping_at = self._pong_by = None
-        self._close_by = _later(now, self.patience.closing)
+        self._deadlines.pop(PING_AT, None)
+        self._deadlines.pop(PONG_BY, None)
+        self._set(CLOSE_BY, now, self.patience.closing)
         self.proceed(now)
 
     def abort(self, now: float) -> None:
@@ -303,8 +322,7 @@ class Session:
         send = self.connection.data_to_send()
         self._handed_out += len(send)
         hang_up = self.connection.wants is not Wants.DATA
-        deadlines = (self._open_by, self._ping_at, self._pong_by, self._write_by, self._close_by)
-        wake_at = min((time for time in deadlines if time is not None), default=None)
+        wake_at = min(self._deadlines.values(), default=None)
         return Todo(send, hang_up, self._dropped, self.reading, wake_at)
 
     @property
@@ -331,6 +349,17 @@ class Session:
 
     # --- Within ---------------------------------------------------------------------------------------------------
 
+    def _set(self, deadline: Deadline, now: float, seconds: float | None) -> None:
+        if seconds is not None:
+            self._deadlines[deadline] = now + seconds
+
+    def _is_due(self, deadline: Deadline, now: float) -> bool:
+        """Whether its time has come; then it is off, and may be set again."""
+        due = self._deadlines.get(deadline, now + 1) <= now
+        if due:
+            del self._deadlines[deadline]
+        return due
+
     def _has_room(self) -> bool:
         return self._charge < self.patience.receive_high or not self._messages or self.connection.close_sent is not None
 
@@ -341,7 +370,6 @@ class Session:
             return
         self._messages.append(message)
         self._charge += size
-        self._hungry = False
 
     def _note(self, event: Event | Request | Connected | Rejected, now: float) -> None:
         match event:
@@ -362,9 +390,10 @@ class Session:
 
     def _end(self, closed: Closed, now: float) -> None:
         self.ending = closed
-        self._ping_at = self._pong_by = self._open_by = None
-        if self._close_by is None:
-            self._close_by = _later(now, self.patience.closing)
+        for done in (OPEN_BY, PING_AT, PONG_BY):
+            self._deadlines.pop(done, None)
+        if CLOSE_BY not in self._deadlines:
+            self._set(CLOSE_BY, now, self.patience.closing)
         if not self._messages and (self._hungry or not self._asked):
             self._finish()
 
@@ -390,15 +419,14 @@ class Session:
     def _closing_is_over(self, now: float) -> None:
         if self.ending is not None and not self._finished:
             self._finish()
-            self._close_by = _later(now, self.patience.closing)
+            self._set(CLOSE_BY, now, self.patience.closing)
         else:
-            self._close_by = None
             self._drop(rules.CLOSING_TIMEOUT, now)
 
     def _pong_is_late(self, now: float) -> None:
         if not self._has_room():
             # The Pong may lie in the kernel: it is we who do not read.
-            self._pong_by = _later(now, self.patience.ping_timeout)
+            self._set(PONG_BY, now, self.patience.ping_timeout)
             return
         self._give_up(rules.KEEPALIVE_TIMEOUT, now)
         # What waits to be sent would never end: a peer that does not live does not read.
@@ -406,12 +434,4 @@ class Session:
 
 
 def _size_of(message: str | bytes | Chunk) -> int:
-    return getsizeof(message.data if isinstance(message, Chunk) else message)
-
-
-def _later(now: float, seconds: float | None) -> float | None:
-    return None if seconds is None else now + seconds
-
-
-def _due(time: float | None, now: float) -> bool:
-    return time is not None and time <= now
+    return len(message.data if isinstance(message, Chunk) else message) + OVERHEAD

@@ -266,12 +266,10 @@ class ServerConnection(_Handshake):
         """
         if self._ending is None:
             raise LocalProtocolError(rules.HANDSHAKE_ORDER)
+        if self.closed is self._ending:
+            raise LocalProtocolError(rules.HANDSHAKE_ANSWERED)
         if self.closed is not None:
-            raise (
-                LocalProtocolError(rules.HANDSHAKE_ANSWERED)
-                if self.closed is self._ending
-                else NotOpen(rules.FRAME_AFTER_EOF)
-            )
+            raise NotOpen(rules.FRAME_AFTER_EOF)
         if self._chunked:
             data = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
             data += b"" if more else b"0\r\n\r\n"

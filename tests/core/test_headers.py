@@ -1,0 +1,415 @@
+"""The grammar of header fields (sections 4.3 and 9.1), and how a head of HTTP/1.1 is cut into lines."""
+
+from time import perf_counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rawws.core import rules
+from rawws.core.errors import LocalProtocolError, RemoteProtocolError
+from rawws.core.headers import (
+    Extension,
+    HeadReader,
+    accept_for,
+    is_host,
+    is_key,
+    is_plain,
+    is_target,
+    is_token,
+    joined,
+    new_key,
+    outgoing,
+    quote,
+    read_extensions,
+    read_subprotocols,
+    request_line_problem,
+    status_line_problem,
+    values,
+    words,
+    write_extensions,
+    write_head,
+)
+from rawws.core.settings import Limits
+from tests.wire import chopped
+
+SEPARATORS = b'()<>@,;:\\"/[]?={} \t'
+NOT_IN_TOKENS = SEPARATORS + b"\x00\x1f\x7f\x80\xff"
+
+
+# --- Words ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_token_is_made_of_letters_digits_and_some_punctuation():
+    """RFC 9110 5.6.2: all of these may stand in a token."""
+    assert is_token(b"permessage-deflate_v1.0!#$%&'*+^`|~")
+
+
+@pytest.mark.parametrize("byte", NOT_IN_TOKENS)
+def test_one_other_byte_makes_it_no_token(byte):
+    """Separators, control characters and what is not ASCII may not stand in a token."""
+    assert not is_token(b"a" + bytes([byte]) + b"b")
+
+
+def test_a_token_is_not_empty():
+    """1*: one character at least."""
+    assert not is_token(b"")
+
+
+@pytest.mark.parametrize("byte", [*range(0x20), 0x7F])
+def test_a_plain_line_has_no_control_character_but_tabs(byte):
+    """CR, LF, NUL and the others are read in different ways by different programs."""
+    assert (byte == 9) == is_plain(b"a" + bytes([byte]) + b"b")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["example.com", "example.com:8080", "127.0.0.1", "[::1]", "[::1]:80", "a_b", "example.com:", "[fe80::1%25eth0]:1"],
+)
+def test_a_host_is_a_name_or_an_address_with_or_without_a_port(host):
+    """RFC 9110 7.2: uri-host with an optional port, which may be empty."""
+    assert is_host(host.encode())
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", ":80", "a b", "user@a", "a/b", "a?b", "a#b", "a:b", "a:80:80", "::1", "[::1", "::1]", "[]", "a[b]:1", "ä"],
+)
+def test_what_is_no_host(host):
+    """A user, a path, blanks, an address without brackets and a port that is no number are refused."""
+    assert not is_host(host.encode())
+
+
+@pytest.mark.parametrize("target", ["/", "/chat", "/a%20b?x=1&y=?", "//x", "/?"])
+def test_a_target_is_a_path_with_an_optional_query(target):
+    """Section 3: the resource name."""
+    assert is_target(target.encode())
+
+
+@pytest.mark.parametrize("target", ["", "chat", "*", "/#f", "/a b", "/\r\n", "/\x7f", "/ä", "?x"])
+def test_what_is_no_target(target):
+    """A fragment, a blank, a control character, what is not ASCII, and whatever does not begin with a slash."""
+    assert not is_target(target.encode())
+
+
+def test_the_key_of_a_client_proves_that_the_server_read_it():
+    """Section 1.3: the RFC's example."""
+    assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" == accept_for(b"dGhlIHNhbXBsZSBub25jZQ==")
+
+
+def test_a_key_is_the_base64_of_its_nonce():
+    """Section 1.3: "the sample nonce"."""
+    assert b"dGhlIHNhbXBsZSBub25jZQ==" == new_key(b"the sample nonce")
+    assert is_key(new_key(b"the sample nonce"))
+
+
+def test_the_example_key_of_section_4_1_is_a_key():
+    """Its last letter is not the one an encoder would write, but it decodes to 16 bytes."""
+    assert is_key(b"AQIDBAUGBwgJCgsMDQ4PEC==")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        b"",
+        b"dGhlIHNhbXBsZSBub25jZQ",  # no padding
+        b"dGhlIHNhbXBsZSBub25jZQ=",
+        b"dGhlIHNhbXBsZSBub25j",  # 15 bytes
+        b"dGhlIHNhbXBsZSBub25jZSE=",  # 17 bytes
+        b"dGhlIHNhbXBsZSBub25jZSEh",  # 18 bytes
+        b"dGhlIHNhbXBsZSBub25jZ!==",
+        b"dGhlIHNhbXBsZSBub25j\xffQ==",
+        b"dGhlIHNhbXBsZSBub25jZQ== ",
+    ],
+)
+def test_what_is_no_key(key):
+    """Section 4.2.1: base64 that "when decoded, is 16 bytes in length"."""
+    assert not is_key(key)
+
+
+def test_what_a_peer_sent_is_quoted_short_and_harmless():
+    """No control character reaches a terminal, and a long value is cut."""
+    assert "'\\x1b[31m\\xff'" == quote(b"\x1b[31m\xff")
+    assert 100 > len(quote(b"x" * 10_000))
+
+
+# --- Fields ---------------------------------------------------------------------------------------------------------
+
+FIELDS = ((b"a", b" 1 "), (b"b", b"\tTwo, THREE"), (b"a", b"2"))
+
+
+def test_fields_of_one_name_are_found_in_their_order_and_trimmed():
+    """Blanks around a value do not belong to it."""
+    assert [b"1", b"2"] == values(FIELDS, b"a")
+    assert [] == values(FIELDS, b"c")
+
+
+def test_several_fields_are_one_joined_with_commas():
+    """Section 9.1: a field "MAY be split or combined across multiple lines"."""
+    assert b"1, 2" == joined(FIELDS, b"a")
+    assert joined(FIELDS, b"c") is None
+
+
+def test_words_are_compared_without_case():
+    """Connection and Upgrade are lists of words, in any case."""
+    assert [b"two", b"three"] == words(FIELDS, b"b")
+    assert [b""] == words(FIELDS, b"c")
+
+
+def test_fields_to_send_are_bytes_or_ascii():
+    """They are sent as they are given, in their order, repeated ones too."""
+    given = [("Set-Cookie", "a=1"), (b"set-cookie", b"b=\xc3\xa4"), ("X", "")]
+
+    assert ((b"Set-Cookie", b"a=1"), (b"set-cookie", b"b=\xc3\xa4"), (b"X", b"")) == outgoing(given)
+
+
+@pytest.mark.parametrize("value", ["a\r\nB: c", "a\nb", "a\rb", "a\0b", "a\x0bb", "a\x0cb", "a\x7fb", " a", "a\t", "ä"])
+def test_a_value_that_could_be_read_as_something_else_is_not_sent(value):
+    """No header is smuggled into a head; nothing is stripped to make it fit."""
+    with pytest.raises(LocalProtocolError) as caught:
+        outgoing([("X", value)])
+    assert rules.HEADER_INVALID is caught.value.rule
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:", "a\r\n", "ä", ":path"])
+def test_a_name_to_send_is_a_token(name):
+    """A name that is none would end early, or begin another line."""
+    with pytest.raises(LocalProtocolError) as caught:
+        outgoing([(name, "1")])
+    assert rules.HEADER_INVALID is caught.value.rule
+
+
+def test_a_header_of_another_type_is_a_type_error():
+    """A number is a mistake of the caller in Python's terms, and no protocol error."""
+    with pytest.raises(TypeError):
+        outgoing([("Content-Length", 5)])
+
+
+# --- Lists ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "field", [b"chat, superchat", b"chat,superchat", b"\tchat ,\t superchat ", b",chat,,superchat,"]
+)
+def test_subprotocols_keep_the_order_of_preference(field):
+    """Section 4.1: a list of tokens; RFC 9110 5.6.1 lets empty elements pass."""
+    assert ("chat", "superchat") == read_subprotocols(field)
+
+
+@pytest.mark.parametrize(
+    "field", [b"", b" ", b",,", b"chat room", b"a, a", b"a;b", b'"a"', b"a\x7f", b"\xc3\xa4", b"a=b"]
+)
+def test_what_is_no_list_of_subprotocols(field):
+    """Not empty, tokens only, each of them once."""
+    with pytest.raises(ValueError):
+        read_subprotocols(field)
+
+
+DEFLATE = Extension("permessage-deflate", (("client_max_window_bits", None), ("server_max_window_bits", "10")))
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        (b"deflate-stream", (Extension("deflate-stream"),)),
+        (
+            b"mux; max-channels=4; flow-control, deflate-stream",
+            (Extension("mux", (("max-channels", "4"), ("flow-control", None))), Extension("deflate-stream")),
+        ),
+        (b"foo, bar; baz=2", (Extension("foo"), Extension("bar", (("baz", "2"),)))),
+        (b"permessage-deflate; client_max_window_bits; server_max_window_bits=10", (DEFLATE,)),
+        (b'permessage-deflate ;client_max_window_bits; server_max_window_bits = "10"', (DEFLATE,)),
+        (b'permessage-deflate;client_max_window_bits;server_max_window_bits="1\\0"', (DEFLATE,)),
+        (b"a; b=1; b=2", (Extension("a", (("b", "1"), ("b", "2"))),)),
+        (b", a,,b ,", (Extension("a"), Extension("b"))),
+    ],
+)
+def test_extensions_with_their_parameters(field, expected):
+    """Section 9.1: the RFC's examples; a value may be quoted, and means the same."""
+    assert expected == read_extensions(field)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"",
+        b",",
+        b";;",
+        b"=x",
+        b"a;",
+        b"a; ;b",
+        b"a; =1",
+        b"a; b=",
+        b"a b",
+        b"a; b c",
+        b"a=1",
+        b'a; b="1',
+        b'a; b="1\\',
+        b'a; b="1 2"',
+        b'a; b=""',
+        b'a; b="1"x',
+        b'a; "b"',
+        b"\xff",
+        b"a; b=\xff",
+        b'a; b="\xff"',
+        b"a\x00",
+    ],
+)
+def test_what_is_no_list_of_extensions(field):
+    """Section 4.3: what is in quotes "MUST conform to the 'token' ABNF" too."""
+    with pytest.raises(ValueError):
+        read_extensions(field)
+
+
+TOKENS = st.text("abcXYZ019-_.!", min_size=1, max_size=8)
+EXTENSIONS = st.lists(
+    st.builds(Extension, TOKENS, st.lists(st.tuples(TOKENS, st.none() | TOKENS), max_size=4).map(tuple)),
+    min_size=1,
+    max_size=4,
+).map(tuple)
+
+
+@given(EXTENSIONS)
+def test_extensions_written_and_read_are_the_same(extensions):
+    """Writing is the inverse of reading."""
+    assert extensions == read_extensions(write_extensions(extensions))
+
+
+@given(st.binary() | st.text('ab;=,"\\ \t').map(str.encode))
+def test_whatever_stands_in_a_list_is_read_or_refused(field):
+    """No bytes lead to anything but a result or `ValueError`, and every name read is a token."""
+    for read in (read_extensions, read_subprotocols):
+        try:
+            found = read(field)
+        except ValueError:
+            continue
+        assert found
+        assert all(is_token((item if isinstance(item, str) else item.name).encode()) for item in found)
+
+
+@pytest.mark.parametrize("unit", [b"a;", b"a,", b'a;b="\\a', b" ", b"a; b=c, ", b'"', b"\\", b";="])
+def test_reading_takes_time_in_proportion_to_the_length(unit):
+    """No backtracking: four times the input takes at most a little more than four times as long."""
+
+    def best(count):
+        field = b'a; b="c' + unit * count
+        times = []
+        for _ in range(5):
+            start = perf_counter()
+            with pytest.raises(ValueError):
+                read_extensions(field + b"\xff")
+            times.append(perf_counter() - start)
+        return min(times)
+
+    assert 8 > best(8_000) / max(best(2_000), 50e-6)
+
+
+# --- A head of HTTP/1.1 ---------------------------------------------------------------------------------------------
+
+HEAD = b"GET / HTTP/1.1\r\nHost: example.com\r\nX:\r\n\r\n"
+
+
+def read(pieces, problem=request_line_problem, **limits):
+    """Feed a head reader as a connection does: what a piece leaves over stands before the next."""
+    reader = HeadReader(Limits(**limits), problem, rules.HTTP_MALFORMED, rules.HEADERS_TOO_LARGE)
+    data, offset = b"", 0
+    for piece in pieces:
+        data += piece
+        try:
+            start, head = reader.read(data, 0, offset)
+        except RemoteProtocolError as error:
+            return error.rule, error.detail, error.offset
+        data, offset = data[start:], offset + start
+        if head is not None:
+            return head
+    return None
+
+
+def test_a_head_ends_with_its_empty_line():
+    """However it comes, it is whole with the empty line and not before."""
+    for pieces in chopped(HEAD):
+        assert HEAD == read(pieces)
+    for pieces in chopped(HEAD[:-1]):
+        assert read(pieces) is None
+
+
+def test_what_stands_behind_a_head_is_left_alone():
+    """The first frame may come with it."""
+    reader = HeadReader(Limits(), request_line_problem, rules.HTTP_MALFORMED, rules.HEADERS_TOO_LARGE)
+
+    assert (len(HEAD) + 2, HEAD) == reader.read(b"??" + HEAD + b"\x81\x00", 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("head", "offset"),
+    [
+        (b"GET / HTTP/1.1\nHost: a\n\n", 0),
+        (b"GET / HTTP/1.1\r\nHost: a\n\r\n", 16),
+        (b"GET / HTTP/1.1\r\n folded: a\r\n\r\n", 16),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\tfolded\r\n\r\n", 25),
+        (b"GET / HTTP/1.1\r\nX: a\x00b\r\n\r\n", 16),
+        (b"GET / HTTP/1.1\r\nX: a\rb\r\n\r\n", 16),
+        (b"GET / HTTP/1.1\r\nX: a\x0bb\r\n\r\n", 16),
+        (b"\x16\x03\x01\x02\x00\x01", 0),
+        (b"\r\n\r\n", 0),
+        (b" GET / HTTP/1.1\r\n\r\n", 0),
+        (b"GET /\r\n", 0),
+        (b"GET / \r\n", 0),
+        (b"GET / a HTTP/1.1\r\n\r\n", 0),
+        (b"G\r\n", 0),
+    ],
+)
+def test_a_line_that_is_no_http_is_refused_at_once(head, offset):
+    """Bare LFs, folded lines, control characters, other protocols: the line is judged when it is there."""
+    for pieces in chopped(head):
+        rule, _, at = read(pieces)
+        assert (rules.HTTP_MALFORMED, offset) == (rule, at)
+
+
+@pytest.mark.parametrize("limits", [{"header_line": 24}, {"header_bytes": 40}, {"header_count": 1}])
+def test_a_head_over_a_bound_is_refused(limits):
+    """Bytes, the length of a line and the number of fields are counted as they come."""
+    head = b"GET / HTTP/1.1\r\nHost: a\r\nX: bbbbbbbbbbbbbbbbbbbbbb\r\n\r\n"
+    for pieces in chopped(head):
+        rule, _, at = read(pieces, **limits)
+        assert (rules.HEADERS_TOO_LARGE, 25) == (rule, at)
+
+
+@pytest.mark.parametrize("limits", [{"header_line": 19}, {"header_bytes": len(HEAD)}, {"header_count": 2}])
+def test_a_head_just_within_a_bound_is_read(limits):
+    """The bounds are what is still allowed, line ends and the empty line counted."""
+    assert HEAD == read([HEAD], **limits)
+
+
+def test_a_line_without_end_is_refused_when_it_is_too_long():
+    """Nobody waits for the end of it."""
+    assert rules.HEADERS_TOO_LARGE is read([b"A" * 8193])[0]
+    assert read([b"A" * 8192]) is None
+
+
+@given(st.binary(max_size=60) | st.text("GET /HP1.\r\n :a", max_size=60).map(str.encode))
+def test_how_a_stream_is_cut_does_not_change_what_is_read(data):
+    """Any bytes: the same head, or the same error at the same place."""
+    expected = read([data], header_line=20, header_bytes=40, header_count=2)
+    for pieces in chopped(data):
+        assert expected == read(pieces, header_line=20, header_bytes=40, header_count=2)
+
+
+@pytest.mark.parametrize("line", [b"", b"H", b"HTTP/", b"HTTP/1.1 101\r\n"])
+def test_what_can_begin_an_answer(line):
+    """An answer begins with HTTP/, of which only some may be there."""
+    assert "" == status_line_problem(line)
+
+
+@pytest.mark.parametrize("line", [b"h", b"HTTP1", b"SSH-2.0-x\r\n", b"\x00", b"\r\n"])
+def test_what_cannot_begin_an_answer(line):
+    """Another protocol is noticed with its first bytes."""
+    assert status_line_problem(line)
+
+
+def test_a_head_is_written_as_the_rfc_spells_it():
+    """Names of the handshake are spelled as in the RFC, for peers that look at the case; others stay as they are."""
+    fields = ((b"upgrade", b"websocket"), (b"sec-websocket-accept", b"x"), (b"x-own", b"1"))
+
+    expected = b"HTTP/1.1 101 Hi\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\nx-own: 1\r\n\r\n"
+    assert expected == write_head("HTTP/1.1 101 Hi", fields)

@@ -13,6 +13,7 @@ sections 5.1, 5.2 and 5.5.  So the tap and the tests can look at illegal frames 
 """
 
 from enum import IntEnum
+from operator import index
 from typing import NamedTuple
 
 from rawws.core import rules
@@ -171,12 +172,15 @@ def encode_close(code: int | None, reason: str, sender: Role) -> bytes:
 
     Raises:
         ProtocolError: the code may not appear, or not from `sender`; a reason without a code; over 125 bytes.
+        TypeError: the code is no integer, or the reason no `str`.
     """
+    if not isinstance(reason, str):
+        raise TypeError(f"a reason is a str, not {type(reason).__name__}")
     if code is None:
         if reason:
             raise ProtocolError(rules.CLOSE_REASON_ALONE, repr(reason))
         return b""
-    if not may_appear(code):
+    if not may_appear(index(code)):
         raise ProtocolError(rules.CLOSE_CODE, str(code))
     if code == CloseCode.EXTENSION_NEEDED and sender is Role.SERVER:
         raise ProtocolError(rules.CLOSE_CODE_OF_CLIENTS)
@@ -188,7 +192,7 @@ def encode_close(code: int | None, reason: str, sender: Role) -> bytes:
         raise ProtocolError(
             rules.CONTROL_TOO_LONG, f"a code and a reason of {len(text)} bytes; 123 are left for a reason"
         )
-    return code.to_bytes(2, "big") + text
+    return index(code).to_bytes(2, "big") + text
 
 
 def decode_close(payload: bytes) -> tuple[int, str]:

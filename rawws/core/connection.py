@@ -296,8 +296,8 @@ class Connection:
         """The last event is known: nothing of what came after it is read."""
         self.closed = closed
         self._ready.append(closed)
-        self._position = len(self._data)
-        self._incoming.clear()
+        self._data, self._position = b"", 0
+        self._incoming = bytearray()
         self._message.begin(text=False)
         if self._eof:
             self.theirs = advance(self.theirs, EOF)
@@ -379,6 +379,11 @@ class Connection:
     def data_to_send(self) -> bytes:
         """Everything that was queued, in order; it is the caller's to write now."""
         return b"".join(self.chunks_to_send())
+
+    @property
+    def has_data_to_send(self) -> bool:
+        """Whether anything is queued."""
+        return bool(self._out)
 
     def chunks_to_send(self) -> list[bytes]:
         """The same, not joined, for `writelines` and `sendmsg`."""

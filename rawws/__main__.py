@@ -1,0 +1,7 @@
+"""`python -m rawws` is `rawws`."""
+
+import sys
+
+from rawws.cli import main
+
+sys.exit(main())

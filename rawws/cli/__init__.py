@@ -1,0 +1,112 @@
+"""The command line: `rawws` and `python -m rawws`.  One module for each verb; this one only chooses among them."""
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, NoReturn
+
+import rawws
+from rawws.cli.terminal import Exit, Terminal, Trouble
+
+VERBS = ("connect", "serve", "explain", "demo")
+
+HELP = """\
+rawws: WebSocket on the command line, with every byte explained.
+
+  rawws URL                 connect to ws:// or wss:// and talk: type lines, read answers
+  rawws connect URL         the same, with more to choose: rawws connect --help
+  rawws serve [HOST:PORT]   an echo server on localhost:8765, with a page for your browser
+  rawws explain BYTES       take frames apart: rawws explain 81 85 37 fa 21 3d 7f 9f 4d 51 58
+  rawws demo                one whole conversation, every byte explained
+
+Try it: rawws demo.  In scripts: --json gives one JSON object for each line, and the exit code is
+0 for a clean end, 1 an abnormal one, 2 a refused handshake, 3 the network, 4 a broken rule, 64 a
+command line that makes no sense.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Trouble(f"{self.prog}: {message}; {self.prog} --help shows what there is", Exit.USAGE)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; gives back the exit code, and never raises."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except Trouble as trouble:
+        return _complain(trouble.line, trouble.code)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Whatever is still in the buffer has nowhere to go; without this Python complains about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.BROKEN_PIPE
+    except OSError as error:
+        return _complain(f"rawws: {error.strerror or error}", Exit.NETWORK)
+    except Exception as error:
+        if os.environ.get("RAWWS_TRACEBACK"):
+            raise
+        advice = "this is a bug in rawws; RAWWS_TRACEBACK=1 shows where"
+        return _complain(f"rawws: {type(error).__name__}: {error}; {advice}", Exit.ABNORMAL)
+
+
+def _complain(line: str, code: Exit) -> Exit:
+    line = " ".join(line.split())
+    Terminal().err((line if line.startswith("rawws") else f"rawws: {line}", "bad"))
+    return code
+
+
+def _run(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        sys.stdout.write(HELP)
+        return Exit.OK
+    if argv[0] in ("-V", "--version"):
+        sys.stdout.write(f"rawws {rawws.__version__}\n")
+        return Exit.OK
+    if argv[0] in VERBS:
+        return _verb(argv[0], argv[1:])
+    if any(word.lower().startswith(("ws://", "wss://")) for word in argv):
+        return _verb("connect", argv)
+    raise Trouble(_unknown(argv[0]), Exit.USAGE)
+
+
+def _verb(name: str, argv: list[str]) -> int:
+    module: Any = importlib.import_module(f"rawws.cli.{name}")
+    arguments = parser_of(name, module).parse_args(argv)
+    return int(module.run(arguments, Terminal()))
+
+
+def parser_of(name: str, module: ModuleType | Any) -> Parser:
+    """What a verb understands."""
+    parser = Parser(
+        prog=f"rawws {name}",
+        description=module.SUMMARY,
+        epilog=module.EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object for each line, for programs")
+    return parser
+
+
+def _unknown(word: str) -> str:
+    if word.startswith("-"):
+        return f"rawws: {word} needs a verb or a URL before it: {', '.join(VERBS)}, or ws://..."
+    if word.lower().startswith(("http://", "https://")):
+        return f"rawws: a WebSocket URL begins with ws:// or wss://; try rawws ws{word[4:]}"
+    if ":" in word or "." in word or "/" in word:
+        return f"rawws: {word} is no URL; try rawws ws://{word.removeprefix('//')}"
+    close = difflib.get_close_matches(word, VERBS, 1)
+    meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(VERBS)}, and ws:// URLs"
+    return f"rawws: {word!a} is no verb; {meant}"

@@ -91,7 +91,7 @@ def _encoded(text: str | bytes) -> bytes:
 
 
 class Tap(Protocol):
-    """Who listens on the wire: sees every byte of a connection, in order, from the first of the opening handshake on."""
+    """Who listens on the wire: it sees every byte of a connection, in order, from the opening handshake on."""
 
     def sent(self, data: bytes) -> object:
         """These bytes are sent."""

@@ -27,7 +27,7 @@ from rawws.endpoint import (
 from rawws.session import ConnectionClosed
 
 Handler: TypeAlias = Callable[[WebSocket], Awaitable[object]]
-ProcessRequest: TypeAlias = Callable[[Request], Response | None | Awaitable[Response | None]]
+ProcessRequest: TypeAlias = Callable[[Request], Response | Awaitable[Response | None] | None]
 
 _logger = logging.getLogger("rawws.server")
 

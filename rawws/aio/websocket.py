@@ -14,6 +14,7 @@ from typing import Any, Self, TypeAlias
 
 from rawws.core.connection import Connection
 from rawws.core.errors import NotOpen
+from rawws.core.events import Chunk
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request, ServerConnection
 from rawws.endpoint import Endpoint, Reception, Response, Tap
@@ -72,12 +73,11 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
             ConnectionClosed: the connection has ended, and all that came before was received.
             RuntimeError: another task is receiving.
         """
-        await self._take_turns()
+        self._in_a_row += 1
+        if self._in_a_row >= FAIR_SHARE:
+            await self._let_others_run()
         while True:
-            try:
-                message = self._session.next_message(self._loop.time())
-            finally:
-                self._after_taking()
+            message: str | bytes | None = self._take(self._session.next_message)
             if message is not None:
                 return message
             await self._wait_for_message()
@@ -92,9 +92,10 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         connection.stream = True
         try:
             while True:
-                await self._take_turns()
-                chunk = self._session.next_chunk(self._loop.time())
-                self._after_taking()
+                self._in_a_row += 1
+                if self._in_a_row >= FAIR_SHARE:
+                    await self._let_others_run()
+                chunk: Chunk | None = self._take(self._session.next_chunk)
                 if chunk is None:
                     await self._wait_for_message()
                     continue
@@ -116,27 +117,32 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
                 raise StopAsyncIteration from None
             raise
 
-    async def _take_turns(self) -> None:
-        """Let other tasks run now and then, though there is always a message."""
-        self._in_a_row += 1
-        if self._in_a_row >= FAIR_SHARE:
-            self._in_a_row = 0
-            await asyncio.sleep(0)
+    async def _let_others_run(self) -> None:
+        """Give other tasks their turn, though there is always a message."""
+        self._in_a_row = 0
+        await asyncio.sleep(0)
+
+    def _take(self, next_of: Callable[[float], Any]) -> Any:
+        try:
+            taken = next_of(self._loop.time())
+        except ConnectionClosed:
+            self._act()
+            raise
+        if self._paused and self._session.reading:
+            self._act()
+        return taken
 
     async def _wait_for_message(self) -> None:
         if self._receiver is not None:
             raise RuntimeError("another task is receiving from this WebSocket")
         self._in_a_row = 0
-        self._act()
+        if self._session.connection.has_data_to_send:
+            self._act()
         self._receiver = self._loop.create_future()
         try:
             await self._receiver
         finally:
             self._receiver = None
-
-    def _after_taking(self) -> None:
-        if self._session.over or (self._paused and self._session.reading):
-            self._act()
 
     # --- Sending --------------------------------------------------------------------------------------------------
 
@@ -151,17 +157,17 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
             ConnectionClosed: the connection is closing or has ended.
             TypeError: neither text nor bytes, nor an iterable of one of them.
         """
-        if isinstance(message, (str, bytes, bytearray, memoryview)):
-            if self._fragments.locked():
-                async with self._fragments:
-                    self._queue(message, more=False)
-            else:
-                self._queue(message, more=False)
-            if self._session.congested:
-                await self._until_written()
+        if not isinstance(message, (str, bytes, bytearray, memoryview)):
+            async with self._fragments:
+                await self._send_fragments(_each(message))
             return
-        async with self._fragments:
-            await self._send_fragments(_each(message))
+        if self._fragments.locked():
+            async with self._fragments:
+                self._queue(message, more=False)
+        else:
+            self._queue(message, more=False)
+        if self._session.congested:
+            await self._until_written()
 
     async def _send_fragments(self, fragments: AsyncIterator[Data]) -> None:
         held: Data | None = None

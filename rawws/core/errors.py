@@ -61,4 +61,4 @@ class LocalProtocolError(ProtocolError):
 
 
 class NotOpen(LocalProtocolError):
-    """The caller lost a race with the end of the connection: it is closing, or closed.  No bug, and nothing was queued."""
+    """The caller lost a race with the end of the connection: it is closing, or closed.  Nothing was queued."""

@@ -40,8 +40,8 @@ class Closed(NamedTuple):
     """The end: exactly once, and the last event (section 7.1.5)."""
 
     code: int
-    """The code in the peer's Close frame; 1005 if it carried none; 1006 if none came.  After an `error`, or when this side
-    gave up with `fail`, the code of that."""
+    """The code in the peer's Close frame; 1005 if it carried none; 1006 if none came.  After an `error`, or when this
+    side gave up with `fail`, the code of that."""
     reason: str
     """The text beside it, for people."""
     by: Literal["peer", "local", "error", "lost"]

@@ -63,7 +63,7 @@ class Reassembly:
             raise ProtocolError(rules.MESSAGE_TOO_BIG, f"{self._announced} bytes, {limits.message} are allowed", 1)
 
     def add(self, piece: bytes, offset: int, last: bool) -> str | bytes:
-        """Check the next piece of the message, unmasked, and give it back: a `str` of whole characters in a text message.
+        """Check the next piece of the message, unmasked, and give it back: in text, a `str` of whole characters.
 
         Args:
             piece: some of the payload; may be empty.

@@ -96,7 +96,7 @@ def _lines(lines: list[Line], meanings: Meanings, first: Callable[[bytes], str])
 def meaning_of(line: bytes, meanings: Meanings) -> str:
     """What a line behind the first one means."""
     if not line:
-        return "An empty line ends the head."
+        return "The empty line ends the head."
     name, colon, value = line.partition(b":")
     if not colon:
         return "This is not a header field."

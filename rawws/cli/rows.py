@@ -43,6 +43,18 @@ class Title(NamedTuple):
     pieces: tuple[Piece, ...]
 
 
+class Heading(NamedTuple):
+    """A new part of the page."""
+
+    text: str
+
+
+class Prose(NamedTuple):
+    """A paragraph."""
+
+    text: str
+
+
 class Text(NamedTuple):
     """A line of HTTP, as it travels."""
 
@@ -51,7 +63,7 @@ class Text(NamedTuple):
     style: str
 
 
-Item = Row | Note | Title | Text
+Item = Row | Note | Title | Text | Heading | Prose
 
 
 def lay(items: Iterable[Item], width: int) -> Iterator[list[Piece]]:
@@ -64,6 +76,11 @@ def lay(items: Iterable[Item], width: int) -> Iterator[list[Piece]]:
                 yield from _note(item, width)
             case Title():
                 yield list(item.pieces)
+            case Heading(text):
+                yield [(f"── {text} {'─' * (width - len(text) - 4)}", "title")]
+            case Prose(text):
+                for line in _wrapped(text, min(width, 90)):
+                    yield [line]
             case Text():
                 yield [(f"{item.offset:{_OFFSET}}{'  ' if item.line else ''}", "quiet"), (item.line, item.style)]
 

@@ -136,7 +136,7 @@ class Server:
         thread = threading.Thread(target=self._serve, args=(sock,), name="rawws connection", daemon=True)
         with self._lock:
             self._threads.add(thread)
-        thread.start()
+            thread.start()  # Here, so that `close` does not find a thread that it cannot wait for yet.
 
     def _serve(self, sock: socket.socket) -> None:
         """All of one connection, in a thread of its own."""

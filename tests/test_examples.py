@@ -1,0 +1,57 @@
+"""The examples run as they stand, each against the others, as a person would start them."""
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
+    """Connect again and again, for ten seconds at most; an example that has ended has failed."""
+    for _ in range(200):
+        try:
+            socket.create_connection(("localhost", port)).close()
+        except OSError:
+            with suppress(subprocess.TimeoutExpired):
+                pytest.fail(f"the example ended with {process.wait(timeout=0.05)}")
+        else:
+            return
+
+
+@contextmanager
+def running(name: str, tmp_path: Path) -> Iterator[str]:
+    """The example `name` as a process, on a port of its own; gives the URI once it listens."""
+    port = free_port()
+    script = tmp_path / name
+    script.write_text((EXAMPLES / name).read_text().replace("8765", str(port)))
+    process = subprocess.Popen([sys.executable, script])
+    try:
+        wait_until_it_listens(process, port)
+        yield f"ws://localhost:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("server", ["server.py", "embedded.py", "embedded_session.py"])
+def test_the_client_talks_to_every_server(server, tmp_path):
+    """The ten lines of client get their echoes from each of the servers."""
+    with running(server, tmp_path) as uri:
+        done = subprocess.run([sys.executable, EXAMPLES / "client.py", uri], capture_output=True, text=True, timeout=20)
+
+    assert "" == done.stderr
+    assert re.fullmatch(r"hello\nb'one message, two fragments'\n\d+\.\d ms there and back\n", done.stdout)

@@ -1,6 +1,7 @@
 """What the README shows is what the examples are, and what it names is there."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,11 @@ def test_the_two_commands_are_one_line_each():
     commands = re.findall(r"^python3 -m venv \.venv && \.venv/bin/pip install .*$", README, re.MULTILINE)
 
     assert ["rawws demo", "pytest"] == [command.rpartition(".venv/bin/")[2] for command in commands]
+
+
+@pytest.mark.parametrize("name", ["rules.md", "states.md"])
+def test_the_reference_is_what_the_code_says(name):
+    """The generated pages are up to date; `python docs/generate.py` writes them anew."""
+    generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+
+    assert generate["PAGES"][name]() == (ROOT / "docs" / "reference" / name).read_text()

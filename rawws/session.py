@@ -11,9 +11,7 @@ closing timeout if it does not.  Until then the application may go on sending (s
 """
 
 from collections import deque
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 from rawws.core import rules
 from rawws.core.connection import Connection, Wants
@@ -22,95 +20,9 @@ from rawws.core.events import Chunk, Closed, Event, Ping, Pong
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request
 from rawws.core.states import State
+from rawws.patience import CLOSE_BY, OPEN_BY, PING_AT, PONG_BY, WRITE_BY, ConnectionClosed, Deadline, Patience, Todo
 
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a session waits, in seconds, and how much it holds, in bytes.  None for a time means for ever.
-
-    Attributes:
-        opening: for the whole opening handshake, from its first byte to its last.
-        ping_interval: between two keepalive Pings.
-        ping_timeout: for a sign of life after a Ping; then the connection is failed with 1011.
-        writing: for the kernel to take a byte of what waits to be sent; then the connection is dropped.
-        closing: for the closing handshake; then the connection is dropped.
-        linger: how much of what comes after the end is thrown away before the connection is dropped.
-        write_high: above this much waiting to be sent, `send` waits and nothing is read.
-        write_low: down to this much it waits.
-        receive_high: with messages of this much waiting for the application, nothing is read.
-    """
-
-    opening: float | None = 10.0
-    ping_interval: float | None = 20.0
-    ping_timeout: float | None = 20.0
-    writing: float | None = 30.0
-    closing: float | None = 5.0
-    linger: int = 2**20
-    write_high: int = 64 * 1024
-    write_low: int = 16 * 1024
-    receive_high: int = 64 * 1024
-
-
-class Todo(NamedTuple):
-    """What a transport has to do now, in this order."""
-
-    send: bytes
-    """To the peer; may be empty."""
-    hang_up: bool
-    """End our half of the TCP connection once all is sent; what still comes is thrown away, and its end closes it."""
-    drop: bool
-    """It is over: end the TCP connection now, whatever waits to be sent."""
-    read: bool
-    """False while the application or the peer is behind: leave the bytes in the kernel, and TCP slows the peer down."""
-    wake_at: float | None
-    """Call `wake` at this time, if nothing happens before."""
-
-
-class Deadline(Enum):
-    """What a session can wait for."""
-
-    OPEN_BY = "the opening handshake is to be done"
-    PING_AT = "a Ping is to be sent"
-    PONG_BY = "a sign of life is to come"
-    WRITE_BY = "the kernel is to take something"
-    CLOSE_BY = "the closing handshake is to be done"
-
-    __hash__ = object.__hash__
-
-
-OPEN_BY, PING_AT, PONG_BY, WRITE_BY, CLOSE_BY = Deadline
-
-
-class ConnectionClosed(Exception):
-    """The connection has ended; everything that came before its end was delivered.
-
-    Attributes:
-        closed: how it ended.
-    """
-
-    def __init__(self, closed: Closed) -> None:
-        super().__init__(closed)
-        self.closed = closed
-
-    @property
-    def code(self) -> int:
-        """The close code (section 7.1.5)."""
-        return self.closed.code
-
-    @property
-    def reason(self) -> str:
-        """The text beside it."""
-        return self.closed.reason
-
-    @property
-    def clean(self) -> bool:
-        """Whether both sides meant it: 1000, 1001, or a Close with no code."""
-        return self.code in (CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.NO_CODE)
-
-    def __str__(self) -> str:
-        if self.closed.error is not None:
-            return f"{self.code}: {self.closed.error}"
-        return f"{self.code}{self.reason and ': '}{self.reason} (by {self.closed.by})"
+__all__ = ["ConnectionClosed", "Patience", "Session", "Todo"]
 
 
 OVERHEAD = 128

@@ -5,6 +5,7 @@ import os
 import socket
 import ssl as tls
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Any, Unpack
 
@@ -70,8 +71,8 @@ class connect:
         check_options(options)
         self._uri = parse(uri)
         self._patience = patience_of(options)
-        self._connection = client_connection(
-            self._uri, headers, origin, subprotocols, user_agent, limits_of(options), random
+        self._new_connection = partial(
+            client_connection, self._uri, headers, origin, tuple(subprotocols), user_agent, limits_of(options), random
         )
         self._place = self._where(ssl, unix, sock)
         self._unix = unix
@@ -94,6 +95,7 @@ class connect:
 
     async def _connect(self) -> WebSocket:
         loop = asyncio.get_running_loop()
+        connection = self._new_connection()
         opened: asyncio.Future[Request | Connected | Rejected | None] = loop.create_future()
 
         def on_opening(ws: WebSocket, event: Request | Connected | Rejected | None) -> None:
@@ -101,7 +103,7 @@ class connect:
                 opened.set_result(event)
 
         def new() -> WebSocket:
-            return WebSocket(self._connection, self._patience, on_opening, self._tap)
+            return WebSocket(connection, self._patience, on_opening, self._tap)
 
         ws: WebSocket | None = None
         try:

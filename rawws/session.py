@@ -11,7 +11,6 @@ closing timeout if it does not.  Until then the application may go on sending (s
 """
 
 from collections import deque
-from typing import Any
 
 from rawws.core import rules
 from rawws.core.connection import Connection, Wants
@@ -19,7 +18,7 @@ from rawws.core.errors import NotOpen
 from rawws.core.events import Chunk, Closed, Event, Ping, Pong
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request
-from rawws.core.states import State
+from rawws.core.states import ENDED, State
 from rawws.patience import CLOSE_BY, OPEN_BY, PING_AT, PONG_BY, WRITE_BY, ConnectionClosed, Deadline, Patience, Todo
 
 __all__ = ["ConnectionClosed", "Patience", "Session", "Todo"]
@@ -51,7 +50,8 @@ class Session:
         self.opening: deque[Request | Connected | Rejected] = deque()
         self._messages: deque[str | bytes | Chunk] = deque()
         self._charge = 0  # the memory of what is in there
-        self._parts: list[Chunk] = []  # of the message that `next_message` is putting together
+        self._held = bytearray()  # the beginning of a message in chunks that `next_message` puts together
+        self._held_is_text = False
         self._asked = False  # the application takes messages at all
         self._hungry = False  # and waits for one
         self._finished = False  # the ending was acted upon
@@ -60,9 +60,11 @@ class Session:
         self._handed_out = 0  # bytes that the transport was given
         self._taken = 0  # of these, bytes that the kernel took
         self._congested = False
-        self._pings: dict[bytes, tuple[int, float]] = {}
+        self._pings: deque[tuple[int, bytes, float]] = deque(maxlen=self.MOST_PINGS)
         self._ping_count = 0
         self._full = False  # there was no room for what came
+        self._deaf = False  # after our Close there was none either: nothing more is kept
+        self._connecting = True
         self._deadlines: dict[Deadline, float] = {}
         self._set(OPEN_BY, now, patience.opening)
         self.proceed(now)
@@ -72,12 +74,14 @@ class Session:
     def receive_data(self, data: bytes | bytearray | memoryview, now: float) -> None:
         """These bytes came.  Never raises."""
         self._deadlines.pop(PONG_BY, None)
-        if self.connection.closed is None:
+        if self.ending is None:
             self.connection.receive_data(data)
             self.proceed(now)
-        else:
-            self._after_end += len(data)
-            self._dropped = self._dropped or self._after_end > self.patience.linger
+            return
+        self._after_end += len(data)
+        if self._after_end > self.patience.linger:
+            self._finish(now)
+            self._drop()
 
     def receive_eof(self, now: float) -> None:
         """No more bytes will come.  Never raises."""
@@ -92,30 +96,38 @@ class Session:
         elif taken > self._taken or WRITE_BY not in self._deadlines:
             self._set(WRITE_BY, now, self.patience.writing)
         self._taken = taken
-        self._congested = size > (self.patience.write_low if self._congested else self.patience.write_high)
+        was_congested = self._congested
+        self._congested = size > (self.patience.write_low if was_congested else self.patience.write_high)
+        if was_congested and not self._congested:
+            self._read_on(now)
 
     def lost(self, now: float) -> None:
         """The transport is gone, both ways.  What came can still be taken."""
-        self.receive_eof(now)
-        self._finish()
-        self._deadlines.clear()
+        self._drop()
+        self.connection.receive_eof()
+        self.connection.ours = ENDED
+        self.connection.data_to_send()
+        self.proceed(now)
+        self._finish(now)
 
     def wake(self, now: float) -> None:
-        """The time of `Todo.wake_at` has come.  Calling it early does nothing."""
+        """The time of `Todo.wake_at` has come; report the `backlog` first.  Calling it early does nothing."""
+        patience = self.patience
         if self._is_due(OPEN_BY, now):
-            self._give_up(rules.OPENING_TIMEOUT, now)
+            self.fail(rules.OPENING_TIMEOUT.code, f"the opening handshake took over {patience.opening:g} s", now)
         if self._is_due(WRITE_BY, now):
-            self._drop(rules.WRITE_TIMEOUT, now)
+            self._give_up(rules.WRITE_TIMEOUT, f"the peer read nothing for {patience.writing:g} s", now)
         if self._is_due(CLOSE_BY, now):
             self._closing_is_over(now)
         if self._is_due(PONG_BY, now):
             self._pong_is_late(now)
-        if self._is_due(PING_AT, now):
+        if self._is_due(PING_AT, now) and self.connection.state is State.OPEN:
             self.ping(None, now)
 
     def proceed(self, now: float) -> None:
         """Look at what came and was not looked at, as far as there is room; also after the handshake was answered."""
-        connection, messages, high = self.connection, self._messages, self.patience.receive_high
+        connection, messages = self.connection, self._messages
+        high = 0 if self._deaf else self.patience.receive_high
         while True:
             self._full = self._charge >= high and not self._has_room()
             if self._full or (event := connection.next_event()) is None:
@@ -129,8 +141,9 @@ class Session:
                 self._note(event, now)
         if messages:
             self._hungry = False
-        if OPEN_BY in self._deadlines and connection.state is not State.CONNECTING:
-            del self._deadlines[OPEN_BY]
+        if self._connecting and connection.state is not State.CONNECTING:
+            self._connecting = False
+            self._deadlines.pop(OPEN_BY, None)
             if connection.state is State.OPEN:
                 self._set(PING_AT, now, self.patience.ping_interval)
 
@@ -145,12 +158,12 @@ class Session:
             ConnectionClosed: everything that came was taken, and the connection has ended.
         """
         while (message := self._next(now)) is not None:
-            if isinstance(message, (str, bytes)):
+            if not isinstance(message, Chunk):
                 return message
-            if message.first or self._parts:
-                self._parts.append(message)
+            if message.first or self._held:
+                self._hold(message.data)
                 if message.last:
-                    return self._joined().data
+                    return self._release()
         return None
 
     def next_chunk(self, now: float) -> Chunk | None:
@@ -161,36 +174,36 @@ class Session:
         Raises:
             ConnectionClosed: as `next_message`.
         """
+        if self._held:
+            return Chunk(self._release(), first=True, last=False)
         message = self._next(now)
-        if message is None:
-            return None
-        if isinstance(message, (str, bytes)):
-            return Chunk(message, first=True, last=True)
-        self._parts.append(message)
-        return self._joined()
+        if message is None or isinstance(message, Chunk):
+            return message
+        return Chunk(message, first=True, last=True)
 
     def _next(self, now: float) -> str | bytes | Chunk | None:
         self._asked = True
         if not self._messages:
             if self.ending is not None:
-                self._finish()
+                self._finish(now)
                 raise ConnectionClosed(self.ending)
             self._hungry = True
             return None
         message = self._messages.popleft()
         self._charge -= _size_of(message)
         if self._full:
-            self.proceed(now)
+            self._read_on(now)
         return message
 
-    def _joined(self) -> Chunk:
-        """The pieces that were gathered, as one."""
-        parts, self._parts = self._parts, []
-        if len(parts) == 1:
-            return parts[0]
-        data: Any = parts[0].data[:0]
-        data = data.join(part.data for part in parts)
-        return Chunk(data, parts[0].first, parts[-1].last)
+    def _hold(self, data: str | bytes) -> None:
+        self._held_is_text = isinstance(data, str)
+        self._held += data.encode() if isinstance(data, str) else data
+
+    def _release(self) -> str | bytes:
+        """The pieces that were held, as one."""
+        whole = self._held.decode() if self._held_is_text else bytes(self._held)
+        self._held.clear()
+        return whole
 
     def ping(self, payload: bytes | None, now: float) -> int:
         """Queue a Ping; with None, one that no other has the payload of.  Gives back its number.
@@ -202,30 +215,42 @@ class Session:
             payload = number.to_bytes(4, "big")
         self.connection.ping(payload)
         self._ping_count = number
-        while len(self._pings) >= self.MOST_PINGS:
-            del self._pings[next(iter(self._pings))]
-        self._pings[payload] = (number, now)
-        self._set(PING_AT, now, self.patience.ping_interval)
-        if PONG_BY not in self._deadlines:
-            self._set(PONG_BY, now, self.patience.ping_timeout)
+        self._pings.append((number, bytes(payload), now))
+        if self.ending is None:
+            self._set(PING_AT, now, self.patience.ping_interval)
+            if PONG_BY not in self._deadlines:
+                self._set(PONG_BY, now, self.patience.ping_timeout)
         return number
 
     def close(self, code: int | None, reason: str, now: float) -> None:
-        """Begin the closing handshake (section 7.1.2); nothing happens if it has begun already."""
+        """Begin the closing handshake (section 7.1.2); nothing happens if it has begun already.
+
+        After a violation by the peer, its code goes out, not this one.
+        """
+        if self.ending is not None and self.ending.by != "peer":
+            self._finish(now)
+            return
         try:
             self.connection.close(code, reason)
         except NotOpen:
             return
-        self._finished = self._finished or self.ending is not None
+        self._finished = self.ending is not None
         self._deadlines.pop(PING_AT, None)
         self._deadlines.pop(PONG_BY, None)
         self._set(CLOSE_BY, now, self.patience.closing)
         self.proceed(now)
 
+    def fail(self, code: int, reason: str, now: float) -> None:
+        """Give up now (section 7.1.7): send a Close with `code`, or with 1006 none, and hear no more of the peer."""
+        if not self._dropped:
+            self.connection.fail(code, reason)
+            self.proceed(now)
+            self._finish(now)
+
     def abort(self, now: float) -> None:
         """Drop the TCP connection with no closing handshake."""
-        self._fail(CloseCode.ABNORMAL, "", now)
-        self._dropped = True
+        self.fail(CloseCode.ABNORMAL, "", now)
+        self._drop()
 
     # --- What is to be done ---------------------------------------------------------------------------------------
 
@@ -242,7 +267,7 @@ class Session:
         """Whether to read on.  After an end, always: the peer may have to be read before it reads our Close."""
         if self.ending is not None or self.connection.close_sent is not None:
             return True
-        return not self._congested and self._has_room()
+        return self._has_room() and not self._congested
 
     @property
     def congested(self) -> bool:
@@ -262,43 +287,59 @@ class Session:
     # --- Within ---------------------------------------------------------------------------------------------------
 
     def _set(self, deadline: Deadline, now: float, seconds: float | None) -> None:
-        if seconds is not None:
+        if seconds is not None and not self._dropped:
             self._deadlines[deadline] = now + seconds
 
     def _is_due(self, deadline: Deadline, now: float) -> bool:
         """Whether its time has come; then it is off, and may be set again."""
-        due = self._deadlines.get(deadline, now + 1) <= now
-        if due:
-            del self._deadlines[deadline]
-        return due
+        time = self._deadlines.get(deadline)
+        if time is None or time > now:
+            return False
+        del self._deadlines[deadline]
+        return True
 
     def _has_room(self) -> bool:
-        return self._charge < self.patience.receive_high or not self._messages or self.connection.close_sent is not None
+        connection = self.connection
+        return (
+            self._charge < self.patience.receive_high
+            or not self._messages
+            or connection.close_sent is not None
+            or connection.closed is not None
+        )
 
     def _store(self, message: str | bytes | Chunk) -> None:
-        size = _size_of(message)
-        # Who has sent its Close does not wait for more; what it has no room for is not kept.
+        # Who has sent its Close does not wait for room.  What is kept is the beginning of what came, with no gap.
         if self._messages and self._charge >= self.patience.receive_high:
-            return
-        self._messages.append(message)
-        self._charge += size
+            self._deaf = True
+        if not self._deaf:
+            self._messages.append(message)
+            self._charge += _size_of(message)
+
+    def _read_on(self, now: float) -> None:
+        """There is room again.  While nothing was read, a Pong may have lain in the kernel: its time begins anew."""
+        if PONG_BY in self._deadlines:
+            self._set(PONG_BY, now, self.patience.ping_timeout)
+        self.proceed(now)
 
     def _note(self, event: Event | Request | Connected | Rejected, now: float) -> None:
         match event:
             case Closed():
                 self._end(event, now)
-            case Pong(payload) if payload in self._pings:
-                self._acknowledge(*self._pings[payload], now)
+            case Pong(payload):
+                self._acknowledge(payload, now)
             case Request() | Connected() | Rejected():
                 self.opening.append(event)
-            case Ping() | Pong():
-                pass  # answered by the connection; asked for by nobody
+            case Ping():
+                pass  # answered by the connection
 
-    def _acknowledge(self, number: int, sent: float, now: float) -> None:
-        self.latency = now - sent
-        self.acknowledged = number
+    def _acknowledge(self, payload: bytes, now: float) -> None:
+        if all(payload != sent for _, sent, _ in self._pings):
+            return  # nobody asked for it
         # 5.5.3: a Pong may answer "only the most recently processed Ping frame", so it stands for the earlier ones too.
-        self._pings = {payload: ping for payload, ping in self._pings.items() if ping[0] > number}
+        answered = None
+        while answered != payload:
+            self.acknowledged, answered, then = self._pings.popleft()
+            self.latency = now - then
 
     def _end(self, closed: Closed, now: float) -> None:
         self.ending = closed
@@ -306,43 +347,42 @@ class Session:
             self._deadlines.pop(done, None)
         if CLOSE_BY not in self._deadlines:
             self._set(CLOSE_BY, now, self.patience.closing)
-        if not self._messages and (self._hungry or not self._asked):
-            self._finish()
+        if self.connection.close_sent is not None:
+            self._finished = True
+        elif not self._messages and (self._hungry or not self._asked):
+            self._finish(now)
 
-    def _finish(self) -> None:
+    def _finish(self, now: float) -> None:
         """Act on the ending: the application has taken what came before it, or takes nothing."""
-        self._finished = True
-        self.connection.answer_close()
+        if not self._finished:
+            self._finished = True
+            self.connection.answer_close()
+            self._set(CLOSE_BY, now, self.patience.closing)
 
-    def _fail(self, code: int, reason: str, now: float) -> None:
-        self.connection.fail(code, reason)
-        self.proceed(now)
-        self._finished = True
-        if self.ending is None:
-            self.ending = self.connection.closed
-
-    def _give_up(self, rule: rules.Rule, now: float) -> None:
-        self._fail(rule.code, rule.text, now)
-
-    def _drop(self, rule: rules.Rule, now: float) -> None:
-        self._fail(CloseCode.ABNORMAL, rule.text, now)
+    def _drop(self) -> None:
         self._dropped = True
+        self._congested = False
+        self._deadlines.clear()
+
+    def _give_up(self, rule: rules.Rule, reason: str, now: float) -> None:
+        """Fail the connection, and drop it: a peer that does not live does not read what waits to be sent."""
+        self.fail(rule.code, reason, now)
+        self._drop()
 
     def _closing_is_over(self, now: float) -> None:
         if self.ending is not None and not self._finished:
-            self._finish()
-            self._set(CLOSE_BY, now, self.patience.closing)
+            self._finish(now)
         else:
-            self._drop(rules.CLOSING_TIMEOUT, now)
+            reason = f"the closing handshake took over {self.patience.closing:g} s"
+            self._give_up(rules.CLOSING_TIMEOUT, reason, now)
 
     def _pong_is_late(self, now: float) -> None:
-        if not self._has_room():
-            # The Pong may lie in the kernel: it is we who do not read.
+        if self.reading:
+            reason = f"no sign of life within {self.patience.ping_timeout:g} s after a Ping"
+            self._give_up(rules.KEEPALIVE_TIMEOUT, reason, now)
+        else:
+            # It may lie in the kernel: it is we who do not read.
             self._set(PONG_BY, now, self.patience.ping_timeout)
-            return
-        self._give_up(rules.KEEPALIVE_TIMEOUT, now)
-        # What waits to be sent would never end: a peer that does not live does not read.
-        self._dropped = True
 
 
 def _size_of(message: str | bytes | Chunk) -> int:

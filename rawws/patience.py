@@ -22,8 +22,9 @@ class Patience:
         writing: for the kernel to take a byte of what waits to be sent; then the connection is dropped.
         closing: for the closing handshake; then the connection is dropped.
         linger: how much of what comes after the end is thrown away before the connection is dropped.
-        write_high: above this much waiting to be sent, `send` waits and nothing is read.
-        write_low: down to this much it waits.
+        write_high: above this much waiting to be sent, an application should wait before it sends more; when as much
+            again is queued nevertheless, by answers to Pings for instance, nothing is read.
+        write_low: both last until no more than this waits.
         receive_high: with messages of this much waiting for the application, nothing is read.
     """
 

@@ -60,6 +60,7 @@ class Session:
         self._handed_out = 0  # bytes that the transport was given
         self._taken = 0  # of these, bytes that the kernel took
         self._congested = False
+        self._congested_at = 0  # so many were handed out when it became so
         self._pings: deque[tuple[int, bytes, float]] = deque(maxlen=self.MOST_PINGS)
         self._ping_count = 0
         self._full = False  # there was no room for what came
@@ -96,10 +97,12 @@ class Session:
         elif taken > self._taken or WRITE_BY not in self._deadlines:
             self._set(WRITE_BY, now, self.patience.writing)
         self._taken = taken
-        was_congested = self._congested
-        self._congested = size > (self.patience.write_low if was_congested else self.patience.write_high)
-        if was_congested and not self._congested:
+        if self._congested and size <= self.patience.write_low:
+            self._congested = False
             self._read_on(now)
+        elif not self._congested and size > self.patience.write_high:
+            self._congested = True
+            self._congested_at = self._handed_out
 
     def lost(self, now: float) -> None:
         """The transport is gone, both ways.  What came can still be taken."""
@@ -267,7 +270,15 @@ class Session:
         """Whether to read on.  After an end, always: the peer may have to be read before it reads our Close."""
         if self.ending is not None or self.connection.close_sent is not None:
             return True
-        return self._has_room() and not self._congested
+        return self._has_room() and not self._flooded
+
+    @property
+    def _flooded(self) -> bool:
+        """Congested, and as much again was queued: the peer asks for answers, but does not read them.
+
+        Congestion alone is no reason to read nothing: two peers who send each other much at once would wait for ever.
+        """
+        return self._congested and self._handed_out - self._congested_at > self.patience.write_high
 
     @property
     def congested(self) -> bool:

@@ -376,8 +376,10 @@ class ClientConnection(_Handshake):
             self._open(self.upgrade.check(101, fields))
             self._ready.append(Connected(fields, self.agreement))
         elif answer.status_code >= 200:
+            reason = bytes(answer.reason).decode("latin-1")
+            self._rejected = Rejected(answer.status_code, reason, fields, b"")
             self._http = http
-            self._rejected = Rejected(answer.status_code, bytes(answer.reason).decode("latin-1"), fields, b"")
+            self._read_body(http)
         # Another 1xx goes before the answer, and is counted as part of it.
         return True
 
@@ -389,20 +391,21 @@ class ClientConnection(_Handshake):
         self._body_size += len(fresh)
         if fresh:
             http.receive_data(fresh)
-        elif self._eof and not self._incoming:
-            http.receive_data(b"")
         body, whole = _take_body(http)
         self._rejected = replace(self._rejected, body=self._rejected.body + body)
-        if not whole and len(fresh) < room:
-            return bool(fresh)
-        self._ready.append(self._rejected)
-        self._end(Closed(CloseCode.ABNORMAL, f"{self._rejected.status} {self._rejected.reason}".strip(), "peer"))
+        if whole or len(fresh) == room:
+            # Nothing more of it is read, just as if the stream had ended here.
+            self._end(Closed(CloseCode.ABNORMAL, "", "lost"))
         return True
 
     def _end(self, closed: Closed) -> None:
         if self._opening:
             # Whatever still comes is not for us: there is nothing to linger for.
             self.theirs = ENDED
+            if self._http is not None and closed.by == "lost":
+                self._ready.append(self._rejected)
+                status = f"{self._rejected.status} {self._rejected.reason}".strip()
+                closed = Closed(CloseCode.ABNORMAL, status, "peer")
         super()._end(closed)
 
 
@@ -432,11 +435,11 @@ def _parse_request(head: bytes) -> Request:
     method, target, version = (
         bytes(word).decode("ascii") for word in (request.method, request.target, request.http_version)
     )
+    if not "1.1" <= version < "2":
+        raise RemoteProtocolError(rules.HTTP_VERSION, f"HTTP/{version}")
     try:
         upgrade = UpgradeRequest.parse(fields, method=method, target=target, http_version=version)
     except RemoteProtocolError as error:
-        if error.rule is rules.HTTP_VERSION:
-            raise
         return Request(method, target, fields, None, error)
     return Request(method, target, fields, upgrade, None)
 

@@ -181,7 +181,7 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         except ConnectionClosed:
             raise
         except BaseException:
-            self._session.connection.fail(CloseCode.INTERNAL_ERROR, "a message could not be finished")
+            self._session.fail(CloseCode.INTERNAL_ERROR, "a message could not be finished", self._loop.time())
             self._react()
             raise
         await self._until_written()

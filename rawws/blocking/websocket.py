@@ -170,7 +170,7 @@ class WebSocket(Endpoint):
             raise
         except BaseException:
             with self._changed:
-                self._session.connection.fail(CloseCode.INTERNAL_ERROR, "a message could not be finished")
+                self._session.fail(CloseCode.INTERNAL_ERROR, "a message could not be finished", monotonic())
                 self._tell()
             raise
 

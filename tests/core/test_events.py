@@ -20,6 +20,7 @@ def kind_of(event: Event) -> str:
             return f"pong {payload!r}"
         case Closed(code, reason):
             return f"closed {code} {reason}"
+    raise AssertionError(event)
 
 
 @pytest.mark.parametrize(

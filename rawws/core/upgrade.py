@@ -49,6 +49,7 @@ from rawws.core.settings import Agreement, Role
 
 VERSION = b"13"
 
+_VERSIONS: Headers = ((b"sec-websocket-version", VERSION),)
 _UPGRADE: Headers = ((b"upgrade", b"websocket"), (b"connection", b"Upgrade"))
 
 # What each refusal needs besides its status.  RFC 9110 15.5.22: "The server MUST send an Upgrade header field in a 426
@@ -56,7 +57,6 @@ _UPGRADE: Headers = ((b"upgrade", b"websocket"), (b"connection", b"Upgrade"))
 _REFUSAL_HEADERS: dict[Rule, Headers] = {
     rules.METHOD: ((b"allow", b"GET"),),
     rules.UPGRADE_MISSING: _UPGRADE,
-    rules.VERSION: ((b"sec-websocket-version", VERSION), *_UPGRADE),
 }
 
 _OWN = frozenset((b"upgrade", b"connection", b"content-length", b"transfer-encoding", b"host"))
@@ -148,7 +148,7 @@ class UpgradeRequest:
         host = _host(fields, extended)
         if not extended:
             _check_upgrade(fields)
-        _check_version(fields)
+        _check_version(fields, extended)
         origins = joined(fields, b"origin")
         return cls(
             target=name,
@@ -286,7 +286,7 @@ def _check_request_line(http_version: str, method: bytes) -> None:
 
 def _check_connect(method: bytes, protocol: bytes) -> None:
     if method != b"CONNECT":
-        raise _refuse(rules.METHOD, quote(method))
+        raise RemoteProtocolError(rules.METHOD, quote(method), headers=((b"allow", b"CONNECT"),))
     if protocol.lower() != b"websocket":
         raise _refuse(rules.CONNECT_PROTOCOL, quote(protocol))
 
@@ -324,12 +324,14 @@ def _check_upgrade(headers: Headers) -> None:
         raise _refuse(rules.BODY_IN_REQUEST)
 
 
-def _check_version(headers: Headers) -> None:
+def _check_version(headers: Headers, extended: bool) -> None:
     found = values(headers, b"sec-websocket-version")
     if len(found) > 1:
         raise _refuse(rules.VERSION_REPEATED, f"{len(found)} of them")
     if found != [VERSION]:
-        raise _refuse(rules.VERSION, quote(found[0]) if found else "there is none")
+        # RFC 9113 8.2.2 forbids Upgrade and Connection on HTTP/2.
+        wanted = _VERSIONS if extended else (*_VERSIONS, *_UPGRADE)
+        raise RemoteProtocolError(rules.VERSION, quote(found[0]) if found else "there is none", headers=wanted)
 
 
 def _key(headers: Headers) -> bytes:

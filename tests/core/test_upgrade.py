@@ -322,6 +322,15 @@ def test_any_other_page_has_not(origin, host):
     assert not allowed(SAME_ORIGIN, origin, host=host)
 
 
+def test_who_may_not_connect_is_told_so():
+    """Section 10.2: the refusal names the rule, and the origin that it got."""
+    request = parse((b"origin", [b"http://evil.example"]))
+
+    assert rules.ORIGIN is rule_of(request.check_origin, SAME_ORIGIN)
+    assert b"http://evil.example" in refused(request.check_origin, SAME_ORIGIN)[2]
+    assert b"there is none" in refused(parse().check_origin, [])[2]
+
+
 def test_two_origins_are_no_origin():
     """A request has one, or it is not from a browser."""
     assert not allowed(SAME_ORIGIN, b"http://example.com", b"http://evil.example")
@@ -455,6 +464,14 @@ def test_the_authority_stands_for_the_host(hosts):
 def test_an_extended_connect_for_something_else_is_refused(rule, options):
     """RFC 8441 4: the method is CONNECT; 501 answers another `:protocol`."""
     assert rule is rule_of(parse2, **options)
+
+
+def test_a_refusal_on_http_2_has_no_fields_of_http_1():
+    """RFC 9113 8.2.2: no Upgrade and no Connection; the version and the method are told all the same."""
+    status, headers, _ = refused(parse2, (b"sec-websocket-version", [b"25"]))
+    assert (426, (b"sec-websocket-version", b"13")) == (status, headers[0])
+    assert not {name for name, _ in headers} & {b"upgrade", b"connection"}
+    assert (b"allow", b"CONNECT") in refused(parse2, method="GET")[1]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request
 from rawws.core.states import ENDED, State
 from rawws.patience import CLOSE_BY, OPEN_BY, PING_AT, PONG_BY, WRITE_BY, ConnectionClosed, Deadline, Patience, Todo
+from rawws.pieces import Pieces
 
 __all__ = ["ConnectionClosed", "Patience", "Session", "Todo"]
 
@@ -50,8 +51,7 @@ class Session:
         self.opening: deque[Request | Connected | Rejected] = deque()
         self._messages: deque[str | bytes | Chunk] = deque()
         self._charge = 0  # the memory of what is in there
-        self._held = bytearray()  # the beginning of a message in chunks that `next_message` puts together
-        self._held_is_text = False
+        self._pieces = Pieces()
         self._asked = False  # the application takes messages at all
         self._hungry = False  # and waits for one
         self._finished = False  # the ending was acted upon
@@ -163,10 +163,9 @@ class Session:
         while (message := self._next(now)) is not None:
             if not isinstance(message, Chunk):
                 return message
-            if message.first or self._held:
-                self._hold(message.data)
-                if message.last:
-                    return self._release()
+            if (whole := self._pieces.whole(message)) is not None:
+                return whole
+        self._pieces.abandon()
         return None
 
     def next_chunk(self, now: float) -> Chunk | None:
@@ -177,12 +176,16 @@ class Session:
         Raises:
             ConnectionClosed: as `next_message`.
         """
-        if self._held:
-            return Chunk(self._release(), first=True, last=False)
-        message = self._next(now)
-        if message is None or isinstance(message, Chunk):
-            return message
-        return Chunk(message, first=True, last=True)
+        chunk = self._pieces.begun()
+        while chunk is None and (message := self._next(now)) is not None:
+            if not isinstance(message, Chunk):
+                return Chunk(message, first=True, last=True)
+            chunk = self._pieces.next(message)
+        return chunk
+
+    def abandon(self) -> None:
+        """Throw away the rest of the message that `next_chunk` has begun to give out, if there is one."""
+        self._pieces.abandon()
 
     def _next(self, now: float) -> str | bytes | Chunk | None:
         self._asked = True
@@ -197,16 +200,6 @@ class Session:
         if self._full:
             self._read_on(now)
         return message
-
-    def _hold(self, data: str | bytes) -> None:
-        self._held_is_text = isinstance(data, str)
-        self._held += data.encode() if isinstance(data, str) else data
-
-    def _release(self) -> str | bytes:
-        """The pieces that were held, as one."""
-        whole = self._held.decode() if self._held_is_text else bytes(self._held)
-        self._held.clear()
-        return whole
 
     def ping(self, payload: bytes | None, now: float) -> int:
         """Queue a Ping; with None, one that no other has the payload of.  Gives back its number.

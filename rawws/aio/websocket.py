@@ -90,6 +90,7 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         """
         connection = self._session.connection
         connection.stream = True
+        self._session.abandon()
         try:
             while True:
                 self._in_a_row += 1

@@ -89,6 +89,7 @@ class WebSocket(Endpoint):
         """
         connection = self._session.connection
         connection.stream = True
+        self._session.abandon()
         try:
             while True:
                 chunk: Chunk = self._receive(self._session.next_chunk, timeout)

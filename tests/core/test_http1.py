@@ -176,7 +176,7 @@ def test_an_open_connection_pays_nothing_for_its_handshake():
 
 
 def test_what_the_handshake_knows_does_not_crowd_the_connection():
-    """CPython looks attributes up fast while an object has 30 in its dict at most; beyond, all of them become slower."""
+    """CPython looks attributes up fast while an object has 30 in its dict at most; beyond, all become slower."""
     for opened in (serve([REQUEST])[0], client()):
         assert 30 >= len(vars(opened))
         assert vars(opened).keys() == vars(Connection(opened.role)).keys()

@@ -87,6 +87,9 @@ class Reassembly:
         elif not held:
             self._tail_offset = offset
         self._tail = (self._tail + piece)[used:]
+        # Python waits for the third byte of a surrogate, but no third byte can make it right.
+        if b"\xed\xa0" <= self._tail < b"\xee":
+            raise ProtocolError(rules.TEXT_NOT_UTF8, "invalid continuation byte", self._tail_offset)
         return text
 
     def keep(self, piece: bytes) -> None:

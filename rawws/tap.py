@@ -28,6 +28,10 @@ LONGEST_LINE = 8192
 """How much of a line of HTTP is one record; a longer one comes in several."""
 
 
+LONGEST_SHOWN = 48
+"""How many characters of a payload stand in a line; `Frame.payload` has more."""
+
+
 class Remark(NamedTuple):
     """A rule that a frame breaks."""
 
@@ -102,13 +106,18 @@ def printable(data: bytes) -> str:
 
 
 def show(frame: Frame) -> str:
-    """The payload for people, in printable characters: text quoted, a Close as (code, reason), all else in hex."""
+    """The payload for people, in printable characters: text quoted, a Close as (code, reason), all else in hex.
+
+    As much of it as fits into a line.
+    """
     more = "" if frame.whole else "…"
     if frame.header.opcode == Opcode.CLOSE and len(frame.payload) > 1:
         return f"({int.from_bytes(frame.payload[:2], 'big')}, '{printable(frame.payload[2:])}'){more}"
     if frame.text or frame.header.opcode in (Opcode.PING, Opcode.PONG):
-        return f"'{printable(frame.payload)}'{more}"
-    return frame.payload.hex(" ") + more
+        text = printable(frame.payload)
+        return f"'{text[:LONGEST_SHOWN]}'{'…' if len(text) > LONGEST_SHOWN else more}"
+    octets = frame.payload[: LONGEST_SHOWN // 3]
+    return octets.hex(" ") + ("…" if len(octets) < len(frame.payload) else more)
 
 
 class Judge:

@@ -271,6 +271,14 @@ def test_text_beyond_the_preview_is_not_judged() -> None:
     ]
 
 
+def test_a_line_shows_as_much_as_fits() -> None:
+    """The record has the whole preview, the line for people the beginning."""
+    text, data = frames(Role.SERVER, frame(TEXT, "x" * 100), frame(BINARY, bytes(100)))
+
+    assert (f"'{'x' * 48}'…", f"00{' 00' * 15}…") == (str(text)[-51:], str(data)[-48:])
+    assert (100, 100) == (len(text.payload), len(data.payload))
+
+
 def test_a_close_longer_than_the_preview_is_shown_as_far_as_it_is_known() -> None:
     """A short preview shows the code and the beginning of the reason."""
     assert rendered(Role.SERVER, frame(CLOSE, close_body(4000, "goodbye")), preview=4).endswith("(4000, 'go')…")

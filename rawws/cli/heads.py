@@ -76,9 +76,9 @@ def _remarks(error: ProtocolError | None, lines: list[Line]) -> list[Remark]:
 
 def _refusals(remarks: Iterable[Remark]) -> Iterator[Note]:
     for rule, detail, _ in remarks:
-        answer = f"answers {rule.code}" if 400 <= rule.code < 600 else "hangs up"
+        answer = f"a server answers {rule.code}" if 400 <= rule.code < 600 else "a client hangs up"
         particular = f": {detail}" if detail else ""
-        yield Note(f"{rule.name} (section {rule.section}): {rule.text}{particular}; a strict peer {answer}", "bad", "!")
+        yield Note(f"{rule.name} (section {rule.section}): {rule.text}{particular}; {answer}", "bad", "!")
 
 
 # --- What each line means -------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, Protocol, TextIO, TypeAlias
 
@@ -72,19 +73,33 @@ class Terminal:
         self.width = min(120, max(60, shutil.get_terminal_size((80, 24)).columns))
         self._out = printer(self.stdout)
         self._err = printer(self.stderr)
+        self.on_broken_pipe: Callable[[], object] | None = None
+        """What to do when nobody reads any more, where an exception would be in the way."""
 
     def out(self, *pieces: Piece) -> None:
         """A line of data."""
-        self._out(pieces)
+        with self._unless_broken():
+            self._out(pieces)
 
     def err(self, *pieces: Piece) -> None:
         """A line about what happens."""
-        self._err(pieces)
+        with self._unless_broken():
+            self._err(pieces)
 
     def json(self, value: dict[str, Any]) -> None:
         """One JSON object, on a line of its own, at once."""
-        self.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-        self.stdout.flush()
+        with self._unless_broken():
+            self.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+            self.stdout.flush()
+
+    @contextmanager
+    def _unless_broken(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            if self.on_broken_pipe is None:
+                raise
+            self.on_broken_pipe()
 
     @property
     def interactive(self) -> bool:

@@ -1,0 +1,54 @@
+"""Sizes, times and addresses, as people write them."""
+
+import argparse
+from collections.abc import Callable
+
+import pytest
+
+from rawws.cli.options import Address, address, seconds, size
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("1048576", 2**20),
+        ("16MiB", 2**24),
+        ("16 MB", 2**24),
+        ("64k", 2**16),
+        ("64KiB", 2**16),
+        ("1g", 2**30),
+        ("0", 0),
+        ("none", None),
+    ],
+)
+def test_a_size_may_have_a_unit(text: str, expected: int | None) -> None:
+    """Units are powers of two, whichever way they are written; none is no limit."""
+    assert expected == size(text)
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("localhost:9000", Address("localhost", 9000)),
+        (":9000", Address(None, 9000)),
+        ("9000", Address("localhost", 9000)),
+        ("0.0.0.0", Address("0.0.0.0", 8765)),
+        ("example.com", Address("example.com", 8765)),
+        ("[::1]:0", Address("::1", 0)),
+        ("[::1]", Address("::1", 8765)),
+    ],
+)
+def test_an_address_may_leave_out_what_is_usual(text: str, expected: Address) -> None:
+    """The port is 8765; a port alone means localhost; nothing before the colon means everywhere."""
+    assert expected == address(text)
+
+
+@pytest.mark.parametrize(
+    "read, text",
+    [(size, "1.5M"), (size, "big"), (size, "-1"), (seconds, "soon"), (seconds, "-1"), (seconds, "nan")]
+    + [(address, text) for text in ("", "a:b", "::1", "x:70000", "http://x", "[x", "70000")],
+)
+def test_what_makes_no_sense_is_refused(read: Callable[[str], object], text: str) -> None:
+    """argparse makes the line of it that says what to write."""
+    with pytest.raises(argparse.ArgumentTypeError):
+        read(text)

@@ -1,0 +1,230 @@
+"""From payloads to messages: the long way, which every message can take, and the short one for plain messages."""
+
+from collections import deque
+from itertools import islice
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rawws.core import rules
+from rawws.core.connection import Connection
+from rawws.core.errors import ProtocolError
+from rawws.core.events import Chunk, Event
+from rawws.core.frames import FrameHeader, Opcode
+from rawws.core.messages import Reassembly, take_plain
+from rawws.core.settings import Limits, Role
+from tests.wire import BINARY, KEY, PING, TEXT, feed, frame, octets
+
+NO_LIMIT = 2**63
+
+MESSAGES = st.text(max_size=40) | st.binary(max_size=40) | st.integers(120, 135).map(bytes)
+
+
+def header(opcode: int, length: int = 0, fin: bool = False) -> FrameHeader:
+    """A data frame as its sender announces it."""
+    return FrameHeader(fin, 0, opcode, length, None, 2)
+
+
+def plain(message: str | bytes, key: bytes | None) -> bytes:
+    """The one frame that holds the message."""
+    return frame(TEXT if isinstance(message, str) else BINARY, message, key=key)
+
+
+def taken(data: bytes, start: int = 0, masked: bool = False, limit: int = NO_LIMIT) -> tuple[int, list[str | bytes]]:
+    """Where `take_plain` stops, and what it took."""
+    out: deque[Event] = deque()
+    position = take_plain(data, start, masked, limit, out)
+    return position, [message for message in out if isinstance(message, str | bytes)]
+
+
+# --- The long way -----------------------------------------------------------------------------------------------------
+
+
+def test_kept_pieces_are_put_together() -> None:
+    """What comes out is a `str` or `bytes`, and then nothing is held any more."""
+    for text, opcode, whole in ((True, Opcode.TEXT, "a€b"), (False, Opcode.BINARY, b"a\xe2\x82\xacb")):
+        message = Reassembly(Limits())
+        message.admit(header(opcode))
+        for piece in (b"a\xe2", b"\x82", b"", b"\xacb"):
+            message.add(piece, 0, last=False)
+            message.keep(piece)
+
+        assert (text, 5) == (message.text, message.held)
+        assert (whole, type(whole), 0) == ((found := message.take()), type(found), message.held)
+
+
+def test_what_was_kept_may_be_taken_in_the_middle_of_a_character() -> None:
+    """The whole characters come out; the one that has begun stays, and the next piece completes it."""
+    message = Reassembly(Limits())
+    message.admit(header(Opcode.TEXT))
+    for piece in (b"a\xf0", b"\x9f", b"\x98"):
+        message.add(piece, 0, last=False)
+        message.keep(piece)
+
+    assert "a" == message.take()
+    assert "😀b" == message.add(b"\x80b", 4, last=True)
+
+
+def test_a_new_message_begins_afresh() -> None:
+    """Nothing of a message before it is left: neither bytes, nor half a character, nor the counts."""
+    message = Reassembly(Limits(message=3, fragments=2))
+    message.admit(header(Opcode.TEXT, 3))
+    message.add(b"ab\xe2", 0, last=False)
+    message.keep(b"ab\xe2")
+    message.begin(text=True)
+
+    message.admit(header(Opcode.TEXT, 3))
+    message.admit(header(Opcode.CONTINUATION, 0))
+    assert ("abc", 0) == (message.add(b"abc", 0, last=True), message.held)
+
+
+def test_a_piece_of_a_binary_message_is_given_back_as_it_is() -> None:
+    """There is nothing to check in it, so it is not even copied."""
+    message = Reassembly(Limits())
+    message.admit(header(Opcode.BINARY, 4))
+    piece = b"\xff\xfe\x00\xc3"
+
+    assert piece is message.add(piece, 0, last=True)
+
+
+def test_fragments_are_counted_and_not_kept() -> None:
+    """A thousand empty fragments take no more memory than none."""
+    message = Reassembly(Limits(fragments=1000))
+    message.admit(header(Opcode.BINARY))
+    for _ in range(999):
+        message.admit(header(Opcode.CONTINUATION))
+        message.keep(b"")
+
+    assert 0 == message.held
+    with pytest.raises(ProtocolError) as caught:
+        message.admit(header(Opcode.CONTINUATION))
+    assert (rules.TOO_MANY_FRAGMENTS, 0) == (caught.value.rule, caught.value.offset)
+
+
+@pytest.mark.parametrize(
+    "limits, lengths, rule",
+    [
+        (Limits(message=10), [4, 6, 1], rules.MESSAGE_TOO_BIG),
+        (Limits(message=10), [2**62], rules.MESSAGE_TOO_BIG),
+        (Limits(frame=10), [10, 10, 11], rules.FRAME_TOO_BIG),
+        (Limits(message=None, frame=10), [10, 2**62], rules.FRAME_TOO_BIG),
+        (Limits(message=0), [0, 1], rules.MESSAGE_TOO_BIG),
+    ],
+)
+def test_a_length_is_judged_when_it_is_announced(limits: Limits, lengths: list[int], rule: rules.Rule) -> None:
+    """All but the last of these are let pass; the last is refused before any of its payload is there."""
+    message = Reassembly(limits)
+    opcodes = [Opcode.BINARY, *[Opcode.CONTINUATION] * len(lengths)]
+    for opcode, length in islice(zip(opcodes, lengths), len(lengths) - 1):
+        message.admit(header(opcode, length))
+
+    with pytest.raises(ProtocolError) as caught:
+        message.admit(header(opcodes[len(lengths) - 1], lengths[-1]))
+    assert (rule, 1) == (caught.value.rule, caught.value.offset)
+
+
+def test_without_limits_everything_is_admitted() -> None:
+    """None lifts a bound; then the memory is the caller's to watch."""
+    message = Reassembly(Limits(message=None))
+
+    message.admit(header(Opcode.BINARY, 2**62))
+    for _ in range(2000):
+        message.admit(header(Opcode.CONTINUATION, 2**62))
+
+    assert 0 == message.held
+
+
+# --- The short way ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535])
+def test_a_plain_message_is_taken_from_where_it_stands(size: int, key: bytes | None) -> None:
+    """Of every length that has at most two bytes of length."""
+    data = b"\xff" + plain(bytes(size), key) + b"\xff"
+
+    assert (len(data) - 1, [bytes(size)]) == taken(data, 1, masked=key is not None)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "",
+        "81",
+        "01 01 61",
+        "80 01 61",
+        "c1 01 61",
+        "89 00",
+        "88 00",
+        "83 00",
+        "81 02 61",
+        "81 7e",
+        "81 7e 00",
+        "81 7e 007d" + 125 * "61",
+        "81 7e 007e" + 125 * "61",
+        "81 7f 0000000000000001 61",
+        "81 81 61 000000",
+        "81 fe 0080 00000000" + 128 * "61",
+        "81 ff 000000000001 0000 00000000 61",
+        "81 01 ff",
+        "81 02 e282",
+    ],
+)
+def test_what_is_not_plain_is_left_alone(data: str) -> None:
+    """Anything unfinished, fragmented, illegal or not UTF-8: the long way knows what to say about it."""
+    assert (4, ["Hi"]) == taken(octets("81 02 4869", data))
+
+
+@pytest.mark.parametrize(
+    "data", ["81 80 000000", "81 01 61", "81 7e 007e" + 130 * "61", "81 fe 007d" + 129 * "00", "81 81 00000000"]
+)
+def test_what_is_not_plain_to_a_server_is_left_alone(data: str) -> None:
+    """A frame without a mask, or one that is not all there."""
+    assert (8, ["Hi"]) == taken(octets("81 82 00000000 4869", data), masked=True)
+
+
+@pytest.mark.parametrize("size", [3, 4, 200])
+def test_a_message_over_the_limit_is_left_alone(size: int) -> None:
+    """And one of just the limit is not."""
+    data = plain(bytes(size), None)
+
+    assert (len(data), [bytes(size)]) == taken(data, limit=size)
+    assert (0, []) == taken(data, limit=size - 1)
+
+
+@given(st.lists(MESSAGES), st.sampled_from([None, KEY]), st.binary(max_size=12))
+def test_every_plain_message_in_a_row_is_taken(messages: list[str | bytes], key: bytes | None, rest: bytes) -> None:
+    """None is skipped or changed, and what is behind the last of them stays."""
+    whole = b"".join(plain(message, key) for message in messages)
+
+    position, found = taken(whole + rest, masked=key is not None)
+
+    assert messages == found[: len(messages)]
+    assert position >= len(whole)
+    assert (position == len(whole)) == (len(found) == len(messages))
+
+
+FRAMES = st.builds(
+    frame,
+    st.sampled_from([*[TEXT, BINARY] * 4, PING, 0, 3]),
+    st.binary(max_size=8) | st.text(max_size=4) | st.integers(120, 130).map(bytes),
+    key=st.sampled_from([KEY, KEY, KEY, None]),
+    fin=st.sampled_from([True, True, True, False]),
+    rsv=st.sampled_from([0, 0, 0, 0, 4]),
+    form=st.sampled_from([None, None, None, 2, 8]),
+)
+
+
+@given(st.lists(FRAMES | st.binary(max_size=4)), st.sampled_from(Role), st.sampled_from([None, 0, 5, 126]))
+def test_the_short_way_takes_what_the_long_way_would_tell(pieces: list[bytes], role: Role, limit: int | None) -> None:
+    """Whatever the bytes, legal or not: what is taken is what a connection tells of these bytes that cannot take the
+    short way, since it streams."""
+    data = b"".join(pieces)
+    position, found = taken(data, 0, role is Role.SERVER, NO_LIMIT if limit is None else limit)
+    connection = Connection(role, stream=True, limits=Limits(message=limit))
+
+    told = feed(connection, data[:position])
+
+    assert [Chunk(message, True, True) for message in found] == told
+    assert connection.closed is None

@@ -126,8 +126,8 @@ def test_people_read_one_line_for_each_coming_and_going() -> None:
     """Where it listens and how to try it stands above; all of it on stderr."""
     process = spawn("serve", "-v", "127.0.0.1:0")
     assert process.stderr is not None
-    first = process.stderr.readline()
-    url = first.split()[-1]
+    introduction = [process.stderr.readline() for _ in range(4)]
+    url = introduction[0].split()[-1]
     with connect(url) as ws:
         ws.send("\x1b[31m")
         ws.recv(timeout=5)
@@ -135,7 +135,7 @@ def test_people_read_one_line_for_each_coming_and_going() -> None:
     outcome = finish(process)
 
     assert (130, "") == (outcome.code, outcome.out)
-    assert f"Try it:  rawws {url}\n" in outcome.err
+    assert f"Try it:  rawws {url}\n" == introduction[1]
     assert ("connected; 1 open" in outcome.err, "closed: 1000, 1 echoed; 0 open" in outcome.err) == (True, True)
     assert (r"'\x1b[31m'" in outcome.err, "\x1b" in outcome.err) == (True, False)
 

@@ -355,7 +355,7 @@ class Connection:
         frame either: the TCP connection is to be dropped.
         """
         if code == CloseCode.ABNORMAL:
-            self.ours = ENDED
+            self.ours = self.theirs = ENDED
         elif self.ours in (READY, IN_MESSAGE):
             self.close(code, reason)
         self._failed = True

@@ -14,6 +14,7 @@ from typing import Self, TypeAlias, Unpack
 from rawws.blocking.websocket import WebSocket
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Request, ServerConnection
+from rawws.core.states import State
 from rawws.core.upgrade import SAME_ORIGIN, Origins
 from rawws.endpoint import (
     HeadersLike,
@@ -59,8 +60,7 @@ class Server:
         self._patience = patience_of(options)
         self._slots = threading.BoundedSemaphore(max_connections)
         self._lock = threading.Lock()
-        self._opening: set[WebSocket] = set()
-        self._open: set[WebSocket] = set()
+        self._all: set[WebSocket] = set()
         self._threads: set[threading.Thread] = set()
         self._is_closed = threading.Event()
         self._waker, self._wakee = socket.socketpair()
@@ -75,7 +75,7 @@ class Server:
     def connections(self) -> frozenset[WebSocket]:
         """The connections that are open now."""
         with self._lock:
-            return frozenset(self._open)
+            return frozenset(ws for ws in self._all if ws.state is State.OPEN)
 
     def serve_forever(self) -> None:
         """Accept connections until the server is closed, from another thread or by an exception in this one."""
@@ -99,11 +99,12 @@ class Server:
         for sock in self.sockets:
             sock.close()
         with self._lock:
-            opening, connections, threads = list(self._opening), list(self._open), list(self._threads)
-        for ws in opening:
-            ws.abort()
+            connections, threads = list(self._all), list(self._threads)
         for ws in connections:
-            ws.start_close(code, reason)
+            if ws.state is State.CONNECTING:
+                ws.abort()
+            else:
+                ws.start_close(code, reason)
         for ws in connections:
             ws.wait_closed()
         deadline = monotonic() + 1
@@ -161,21 +162,17 @@ class Server:
         tap = None if self._tap is None else self._tap()
         ws = WebSocket(sock, ServerConnection(limits=self._limits), self._patience, tap)
         with self._lock:
-            self._opening.add(ws)
+            self._all.add(ws)
             late = self._is_closed.is_set()
         try:
             request = None if late else ws.opening_event()
             if isinstance(request, Request) and self._receive(ws, request):
-                with self._lock:
-                    self._opening.discard(ws)
-                    self._open.add(ws)
                 self._handle(ws)
             ws.wait_closed()
         finally:
             ws.abort()
             with self._lock:
-                self._opening.discard(ws)
-                self._open.discard(ws)
+                self._all.discard(ws)
 
     def _receive(self, ws: WebSocket, request: Request) -> bool:
         """Answer the opening handshake; whether the connection is open now."""

@@ -1,0 +1,149 @@
+"""Echo servers over loopback: what a message costs the server, in CPU time.
+
+    python -m bench.echo                    # everything, about five minutes
+    python -m bench.echo --only pipelined --rounds 9
+    python -m bench.echo --json > echo.json
+
+Each server runs in a process of its own; one raw-socket client, whose bytes were made in advance, asks them in turn and
+checks every byte of every answer.  A cell is the server's CPU time a message in microseconds, user and kernel, all its
+threads; in parentheses the ratio to websockets in the same run, above 1 if it costs less.  Rounds are interleaved, all
+servers in each, and the median counts.  `tcp` sends back what comes and knows no WebSocket: nobody can be cheaper on
+this event loop.
+
+On a machine where client and server share few cores, wall times say as much about the client as about the server; they
+are in the JSON.
+"""
+
+import argparse
+import importlib.util
+import json
+import resource
+import statistics
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from bench.load import Cost, Scenario, cost, memory, running
+from bench.report import BASELINE, heading, progress, setting, table, versions
+from bench.servers import SERVERS
+
+SCENARIOS = (
+    Scenario("latency 16 B", 16, 1),
+    Scenario("pipelined 16 B, 256 under way", 16, 256),
+    Scenario("pipelined 1 KiB, 64 under way", 1024, 64),
+    Scenario("pipelined 64 KiB, 8 under way", 64 * 1024, 8),
+    Scenario("100 connections, 125 B, 8 under way each", 125, 8, 100),
+)
+
+Costs = dict[str, dict[str, Cost]]
+"""By the name of the scenario and that of the server."""
+
+
+def present() -> list[str]:
+    """The servers that can be started; a line is printed for each that cannot."""
+    found = []
+    for name, server in SERVERS.items():
+        if server.needs is not None and importlib.util.find_spec(server.needs) is None:
+            print(f"{name} is left out: {server.needs} is not installed", file=sys.stderr)
+        else:
+            found.append(name)
+    return found
+
+
+def measure(scenarios: Sequence[Scenario], names: list[str], rounds: int, seconds: float) -> Costs:
+    """The median cost of a message for each server in each scenario."""
+    taken: dict[str, dict[str, list[Cost]]] = {scenario.name: {name: [] for name in names} for scenario in scenarios}
+    with running(names) as processes:
+        for number in range(1, rounds + 1):
+            for scenario in scenarios:
+                for name, process in processes.items():
+                    progress(f"round {number} of {rounds}: {scenario.name}: {name}")
+                    taken[scenario.name][name].append(cost(process, scenario, seconds))
+    progress("")
+    return {scenario: {name: _median(costs) for name, costs in of.items()} for scenario, of in taken.items()}
+
+
+def _median(costs: list[Cost]) -> Cost:
+    return Cost(*(statistics.median(column) for column in zip(*costs)))
+
+
+def measure_memory(names: list[str], connections: int) -> dict[str, float]:
+    """Bytes for one idle connection, in a fresh process of each server."""
+    found = {}
+    for name in names:
+        progress(f"memory: {name}")
+        with running([name]) as processes:
+            found[name] = memory(processes[name], connections)
+    progress("")
+    return found
+
+
+def as_table(costs: Costs, bytes_idle: dict[str, float], names: list[str]) -> str:
+    """A line for each scenario, a column for each server."""
+    lines = [["server CPU µs a message (websockets / it)", *names]]
+    for scenario, of in costs.items():
+        lines.append([scenario, *(_cell(of[name].cpu, of[BASELINE].cpu if BASELINE in of else None) for name in names)])
+    if bytes_idle:
+        baseline = bytes_idle.get(BASELINE)
+        cells = (_cell(bytes_idle[name] / 1024, None if baseline is None else baseline / 1024) for name in names)
+        lines.append(["memory of an idle connection, KiB", *cells])
+    return table(lines)
+
+
+def _cell(value: float, baseline: float | None) -> str:
+    return f"{value:.3g}" + ("" if baseline is None or value <= 0 else f" ({baseline / value:.2g})")
+
+
+def behind(costs: Costs, ours: str) -> list[str]:
+    """Where a peer's server is cheaper than `ours`, in words."""
+    lines = []
+    for scenario, of in costs.items():
+        peers = [name for name in of if name != "tcp" and not name.startswith("rawws")]
+        cheaper = [f"{name} ({of[name].cpu:.3g})" for name in peers if ours in of and of[name].cpu < of[ours].cpu]
+        if cheaper:
+            lines.append(f"{ours} ({of[ours].cpu:.3g} µs) is behind {', '.join(cheaper)}: {scenario}")
+    return lines
+
+
+def as_json(costs: Costs, bytes_idle: dict[str, float]) -> dict[str, Any]:
+    """Everything that was measured."""
+    rows = {scenario: {name: cost._asdict() for name, cost in of.items()} for scenario, of in costs.items()}
+    return {"setting": setting(), "versions": versions(), "costs": rows, "bytes of an idle connection": bytes_idle}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m bench.echo", description="Echo servers: CPU time a message")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of one measurement")
+    parser.add_argument("--only", default="", help="scenarios with this in their name")
+    parser.add_argument("--servers", nargs="+", choices=SERVERS, metavar="NAME", help=f"of {', '.join(SERVERS)}")
+    parser.add_argument("--connections", type=int, default=500, help="idle ones, for the memory; 0 leaves it out")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    parser.add_argument("--quick", action="store_true", help="a smoke run: one short round")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.rounds, options.seconds, options.connections = 1, 0.02, 20
+    _allow_files(2 * options.connections + 500)
+    names = options.servers or present()
+    scenarios = [scenario for scenario in SCENARIOS if options.only in scenario.name]
+    costs = measure(scenarios, names, options.rounds, options.seconds)
+    bytes_idle = measure_memory(names, options.connections) if options.connections else {}
+    if options.json:
+        print(json.dumps(as_json(costs, bytes_idle), indent=2))
+        return
+    print(heading())
+    print(as_table(costs, bytes_idle, names))
+    for line in (*behind(costs, "rawws aio"), *behind(costs, "rawws blocking")):
+        print(line)
+
+
+def _allow_files(count: int) -> None:
+    """Let this process and its children open that many files, if they may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count and (hard == resource.RLIM_INFINITY or hard > soft):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard) if hard >= 0 else count, hard))
+
+
+if __name__ == "__main__":
+    main()

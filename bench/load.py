@@ -1,0 +1,247 @@
+"""The load: a raw socket client that has its bytes ready, and what it costs the server to answer them.
+
+Every byte of every answer is compared with what it should be.
+"""
+
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from rawws.core.frames import Opcode, encode_frame
+
+KEY = bytes.fromhex("37fa213d")
+REQUEST = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+CLOSE = encode_frame(Opcode.CLOSE, b"\x03\xe8", KEY)
+READ = 256 * 1024
+
+
+class Process:
+    """A server in a process of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.servers", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+        self.pid = self._process.pid
+
+    def cpu(self) -> float:
+        """CPU seconds that it has used, in user mode and in the kernel, all threads."""
+        try:
+            # What clock_getcpuclockid(3) gives on Linux: it counts nanoseconds, /proc only hundredths of a second.
+            return time.clock_gettime(~self.pid << 3 | 2)
+        except OSError:
+            with open(f"/proc/{self.pid}/stat") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / 100
+
+    def memory(self) -> int:
+        """Bytes that it has in memory."""
+        with open(f"/proc/{self.pid}/statm") as statm:
+            return int(statm.read().split()[1]) * 4096
+
+    def stop(self) -> None:
+        """End it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def running(names: list[str]) -> Iterator[dict[str, Process]]:
+    """These servers, each in a process of its own; all are gone at the end."""
+    processes: dict[str, Process] = {}
+    try:
+        for name in names:
+            processes[name] = Process(name)
+        yield processes
+    finally:
+        for process in processes.values():
+            process.stop()
+
+
+class Scenario(NamedTuple):
+    """What is asked of a server."""
+
+    name: str
+    size: int
+    """Of each message, in bytes."""
+    window: int
+    """Messages under way on each connection."""
+    connections: int = 1
+
+
+class Cost(NamedTuple):
+    """What answering took, in microseconds a message."""
+
+    cpu: float
+    wall: float
+    messages: int
+
+
+def open_connection(port: int, handshake: bool) -> socket.socket:
+    """A socket behind its opening handshake, if there is to be one."""
+    sock = socket.create_connection(("127.0.0.1", port), 10)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if handshake:
+        sock.sendall(REQUEST)
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            more = sock.recv(1)
+            if not more:
+                raise ConnectionError("the server ended the connection in the opening handshake")
+            answer += more
+        if b" 101 " not in answer.partition(b"\r\n")[0]:
+            raise ConnectionError(answer.decode("latin-1"))
+    return sock
+
+
+def hang_up(socks: list[socket.socket], handshake: bool) -> None:
+    """End connections as it is done, so that no server has anything to complain about."""
+    for sock in socks:
+        sock.settimeout(5)
+        if handshake:
+            sock.sendall(CLOSE)
+    for sock in socks:
+        while handshake and sock.recv(READ):
+            pass
+        sock.close()
+
+
+class Line:
+    """One connection under load: keeps `window` messages under way, and checks every byte that comes back."""
+
+    def __init__(self, sock: socket.socket, scenario: Scenario, plain: bool) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        payload = bytes(range(32, 127)) * (scenario.size // 95 + 1)
+        asked = encode_frame(Opcode.BINARY, payload[: scenario.size], KEY)
+        answer = asked if plain else encode_frame(Opcode.BINARY, payload[: scenario.size])
+        self._request_size = len(asked)
+        self._answer_size = len(answer)
+        # One more than the window, so that any stretch of it can be cut out of the block.
+        self._block = memoryview(asked * (scenario.window + 1))
+        repeats = READ // len(answer) + 2
+        self._expected = answer * repeats
+        self._unsent = 0
+        self._sent_of_frame = 0
+        self._received = 0
+        self.answered = 0
+        self.asked = 0
+
+    def ask(self, count: int) -> None:
+        """Send this many more messages, as far as the socket takes them now."""
+        self._unsent += count * self._request_size
+        self.asked += count
+        self.push()
+
+    def push(self) -> None:
+        """Send more of what waits."""
+        while self._unsent:
+            start = self._sent_of_frame
+            try:
+                size = self.sock.send(self._block[start : start + min(self._unsent, len(self._block) - start)])
+            except BlockingIOError:
+                return
+            self._unsent -= size
+            self._sent_of_frame = (start + size) % self._request_size
+
+    @property
+    def blocked(self) -> bool:
+        """It has something to send that the socket does not take."""
+        return self._unsent > 0
+
+    def pull(self) -> int:
+        """Read once; how many messages were answered by that."""
+        data = self.sock.recv(READ)
+        if not data:
+            raise ConnectionError("the server ended the connection")
+        start = self._received % self._answer_size
+        if data != self._expected[start : start + len(data)]:
+            raise AssertionError("the server answered something else than it was asked")
+        self._received += len(data)
+        before = self.answered
+        self.answered = self._received // self._answer_size
+        if self.answered > self.asked:
+            raise AssertionError("the server answered more than it was asked")
+        return self.answered - before
+
+
+def drive(lines: list[Line], window: int, seconds: float) -> int:
+    """Keep all lines busy for that long, then wait for the last answers; how many messages were answered."""
+    before = sum(line.answered for line in lines)
+    with selectors.DefaultSelector() as selector:
+        for line in lines:
+            line.ask(window)
+            selector.register(line.sock, selectors.EVENT_READ | selectors.EVENT_WRITE * line.blocked, line)
+        end = time.perf_counter() + seconds
+        open_lines = len(lines)
+        asking = True
+        while open_lines:
+            ready = selector.select(10)
+            if not ready:
+                raise TimeoutError("the server has not answered for 10 s")
+            asking = asking and time.perf_counter() < end
+            for key, _ in ready:
+                line = key.data
+                was_blocked = line.blocked
+                line.push()
+                try:
+                    answered = line.pull()
+                except BlockingIOError:
+                    answered = 0
+                if answered and asking:
+                    line.ask(answered)
+                if line.answered == line.asked:
+                    selector.unregister(line.sock)
+                    open_lines -= 1
+                elif line.blocked != was_blocked:
+                    selector.modify(line.sock, selectors.EVENT_READ | selectors.EVENT_WRITE * line.blocked, line)
+    return sum(line.answered for line in lines) - before
+
+
+def cost(process: Process, scenario: Scenario, seconds: float) -> Cost:
+    """What a message costs this server in this scenario, on fresh connections, once it is warm."""
+    plain = process.name == "tcp"
+    socks = [open_connection(process.port, not plain) for _ in range(scenario.connections)]
+    lines = [Line(sock, scenario, plain) for sock in socks]
+    drive(lines, scenario.window, seconds / 10)
+    cpu, wall = process.cpu(), time.perf_counter()
+    messages = drive(lines, scenario.window, seconds)
+    cpu, wall = process.cpu() - cpu, time.perf_counter() - wall
+    hang_up(socks, not plain)
+    return Cost(cpu / messages * 1e6, wall / messages * 1e6, messages)
+
+
+def memory(process: Process, connections: int) -> float:
+    """Bytes of memory for one connection that is idle, after one message of 1 KiB."""
+    plain = process.name == "tcp"
+    scenario = Scenario("memory", 1024, 1)
+    socks: list[socket.socket] = []
+
+    def open_more(count: int) -> None:
+        for _ in range(count):
+            sock = open_connection(process.port, not plain)
+            socks.append(sock)
+            drive([Line(sock, scenario, plain)], 1, 0)
+
+    open_more(20)
+    before = process.memory()
+    open_more(connections)
+    grown = process.memory() - before
+    hang_up(socks, not plain)
+    return grown / connections

@@ -239,6 +239,7 @@ class ServerConnection(_Handshake):
         request = self._to_answer()
         if request.upgrade is None:
             assert request.error is not None
+            self._answered = True
             self._refuse(request.error)
             return None
         accepted = request.upgrade.accept(subprotocol, headers)
@@ -261,7 +262,9 @@ class ServerConnection(_Handshake):
         if not 200 <= status < 600:
             raise ValueError(f"the status of an answer is from 200 to 599, not {status}")
         ending = Closed(CloseCode.ABNORMAL, _named(status), "local")
-        self._answer(status, outgoing(headers), body, more_body, ending)
+        fields = outgoing(headers)
+        self._answered = True
+        self._answer(status, fields, body, more_body, ending)
 
     def send_body(self, data: bytes, more: bool = False) -> None:
         """Continue the body that `reject` has begun; without `more`, end it.
@@ -303,7 +306,6 @@ class ServerConnection(_Handshake):
         elif not bodiless:
             fields.append((b"Content-Length", str(len(body)).encode("ascii")))
         self._out.append(write_head(f"HTTP/1.1 {_named(status)}", (*fields, (b"connection", b"close"))))
-        self._answered = True
         self._ending = ending
         self.send_body(body, more)
 

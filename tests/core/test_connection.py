@@ -1,0 +1,580 @@
+"""An open connection: what is sent, what is told, and what may be called when."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rawws.core import rules
+from rawws.core.connection import Connection, Wants
+from rawws.core.errors import LocalProtocolError, NotOpen
+from rawws.core.events import Closed, Event, Ping, Pong
+from rawws.core.settings import Agreement, Role
+from rawws.core.states import State
+from tests.wire import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    KEY,
+    PING,
+    PONG,
+    TEXT,
+    Events,
+    Keys,
+    Pair,
+    broken,
+    chopped,
+    close_body,
+    feed,
+    frame,
+    frame_from,
+    receive,
+)
+
+each_role = pytest.mark.parametrize("role", Role)
+
+Step = Callable[[Connection], object]
+
+
+def rfc_key(size: int) -> bytes:
+    """As predictable as an example needs it."""
+    return KEY[:size]
+
+
+def with_key(role: Role, **options: Any) -> Connection:
+    """A connection that masks everything with the key of the RFC's examples."""
+    return Connection(role, random=rfc_key, **options)
+
+
+# --- Sending ----------------------------------------------------------------------------------------------------------
+
+
+def test_hello_is_sent_as_in_the_rfc() -> None:
+    """The examples of section 5.7, from both sides."""
+    client, server = with_key(Role.CLIENT), with_key(Role.SERVER)
+    client.send_text("Hello")
+    server.send_text("Hello")
+
+    assert bytes.fromhex("81 85 37 fa 21 3d 7f 9f 4d 51 58") == client.data_to_send()
+    assert bytes.fromhex("81 05 48 65 6c 6c 6f") == server.data_to_send()
+
+
+def test_a_fragmented_message_is_sent_as_in_the_rfc() -> None:
+    """Until a call without `more`, all calls continue the message; control frames may go between."""
+    server = Connection(Role.SERVER)
+    server.send_text("Hel", more=True)
+    server.ping(b"p")
+    server.send_text("lo")
+
+    assert bytes.fromhex("01 03 48 65 6c 89 01 70 80 02 6c 6f") == server.data_to_send()
+
+
+@each_role
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536])
+def test_a_frame_is_sent_in_its_shortest_form(role: Role, size: int) -> None:
+    """Whatever its size, and masked if it is a client's."""
+    connection = with_key(role)
+    connection.send_binary(bytes(size))
+
+    assert frame_from(role, BINARY, bytes(size)) == connection.data_to_send()
+
+
+@each_role
+def test_every_frame_is_masked_with_a_key_of_its_own(role: Role) -> None:
+    """5.3: "The masking key needs to be unpredictable"; a server asks for none."""
+    keys = Keys()
+    connection = Connection(role, random=keys)
+    connection.send_text("ab", more=True)
+    connection.send_text("c")
+    connection.ping()
+    connection.close()
+
+    assert (4 if role is Role.CLIENT else 0) == keys.last
+    masked = [frame_from(Role.CLIENT, TEXT, "ab", fin=False, key=b"\0\0\0\1")]
+    if role is Role.CLIENT:
+        assert masked[0] == connection.chunks_to_send()[0]
+
+
+def test_the_default_key_is_drawn_anew_for_every_frame() -> None:
+    """With nothing given, no two frames of a client have the same key."""
+    client = Connection(Role.CLIENT)
+    for _ in range(50):
+        client.ping()
+
+    assert 50 == len({chunk[2:6] for chunk in client.chunks_to_send()})
+
+
+@each_role
+def test_everything_goes_out_in_the_order_of_the_calls(role: Role) -> None:
+    """Automatic answers included; and what was taken is not given out again."""
+    connection = with_key(role)
+    connection.send_text("1")
+    feed(connection, frame_from(role.peer, PING, b"2"))
+    connection.send_binary(b"3")
+    assert connection.has_data_to_send
+
+    expected = [frame_from(role, opcode, payload) for opcode, payload in ((TEXT, "1"), (PONG, b"2"), (BINARY, b"3"))]
+    assert b"".join(expected) == copy.deepcopy(connection).data_to_send()
+    assert expected == connection.chunks_to_send()
+    assert (b"", [], False) == (connection.data_to_send(), connection.chunks_to_send(), connection.has_data_to_send)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_what_is_sent_is_copied(kind: type) -> None:
+    """The caller may reuse its buffer before the bytes are written."""
+    buffer = bytearray(b"abc")
+    server = Connection(Role.SERVER)
+    data: Any = buffer if kind is bytearray else kind(buffer)
+    server.send_binary(data)
+    server.ping(data)
+    server.pong(data)
+    buffer[:] = b"xyz"
+
+    assert frame(BINARY, b"abc") + frame(PING, b"abc") + frame(PONG, b"abc") == server.data_to_send()
+
+
+class Text(str):
+    """A `str` of somebody else."""
+
+    __slots__ = ()
+
+
+class Data(bytes):
+    """And `bytes` of somebody else."""
+
+    __slots__ = ()
+
+
+def test_subclasses_may_be_sent() -> None:
+    """They arrive as plain messages."""
+    server = Connection(Role.SERVER)
+    server.send_text(Text("a"))
+    server.send_binary(Data(b"b"))
+    server.send_binary(memoryview(b"-c-d-")[1::2])
+
+    events = receive(Role.CLIENT, server.data_to_send())
+    assert ["a", b"b", b"cd"] == events
+    assert [str, bytes, bytes] == [type(event) for event in events]
+
+
+WRONG_CALLS: list[tuple[str, tuple[Any, ...]]] = [
+    *[("send_text", (data,)) for data in (b"a", bytearray(b"a"), None, 1, ["a"])],
+    *[("send_binary", (data,)) for data in ("a", None, 1, [1, 2])],
+    *[("ping", (data,)) for data in ("a", None, 1, [1])],
+    *[("pong", (data,)) for data in ("a", None, 1, [1])],
+    *[("receive_data", (data,)) for data in ("a", None, 1, [1])],
+]
+
+
+@each_role
+@pytest.mark.parametrize("state", ["fresh", "in a message", "closed"])
+@pytest.mark.parametrize("method, arguments", WRONG_CALLS)
+def test_the_wrong_type_is_a_type_error(role: Role, method: str, arguments: tuple[Any, ...], state: str) -> None:
+    """And changes nothing; it is an error however the connection stands."""
+    connection = Connection(role)
+    if state == "in a message":
+        connection.send_text("a", more=True)
+        feed(connection, frame_from(role.peer, TEXT, "abc")[:-1])
+    elif state == "closed":
+        feed(connection, frame_from(role.peer, CLOSE))
+    before = pickle.dumps(connection)
+
+    with pytest.raises(TypeError):
+        getattr(connection, method)(*arguments)
+
+    assert before == pickle.dumps(connection)
+
+
+@each_role
+@pytest.mark.parametrize("more", [False, True])
+@pytest.mark.parametrize("text", ["\ud800", "a\udfff", "\udc80b"])
+def test_a_surrogate_cannot_be_sent(role: Role, more: bool, text: str) -> None:
+    """A `str` may hold what UTF-8 has not; nothing is queued, and a message that was begun can go on."""
+    connection = with_key(role)
+    connection.send_text("a", more=True)
+    before = pickle.dumps(connection)
+
+    with pytest.raises(LocalProtocolError) as caught:
+        connection.send_text(text, more)
+
+    assert rules.TEXT_NOT_UTF8 is caught.value.rule
+    assert before == pickle.dumps(connection)
+    connection.send_text("b")
+    expected = frame_from(role, TEXT, "a", fin=False) + frame_from(role, CONTINUATION, "b")
+    assert expected == connection.data_to_send()
+
+
+@each_role
+@pytest.mark.parametrize("method", ["ping", "pong"])
+def test_a_control_frame_holds_125_bytes(role: Role, method: str) -> None:
+    """One more is refused, and nothing of it is sent."""
+    connection = with_key(role)
+    getattr(connection, method)(bytes(125))
+    with pytest.raises(LocalProtocolError) as caught:
+        getattr(connection, method)(bytes(126))
+
+    assert rules.CONTROL_TOO_LONG is caught.value.rule
+    assert frame_from(role, PING if method == "ping" else PONG, bytes(125)) == connection.data_to_send()
+
+
+@each_role
+def test_a_message_cannot_change_its_type(role: Role) -> None:
+    """Text is not continued by binary, nor the other way round; the one that was begun can be ended."""
+    for begin, change, opcode in (
+        (Connection.send_text, Connection.send_binary, TEXT),
+        (Connection.send_binary, Connection.send_text, BINARY),
+    ):
+        parts: dict[Any, Any] = {Connection.send_text: "a", Connection.send_binary: b"a"}
+        connection = with_key(role)
+        begin(connection, parts[begin], more=True)
+        with pytest.raises(LocalProtocolError) as caught:
+            change(connection, parts[change])
+        begin(connection, parts[begin])
+
+        assert rules.MESSAGE_UNFINISHED is caught.value.rule
+        expected = frame_from(role, opcode, "a", fin=False) + frame_from(role, CONTINUATION, "a")
+        assert expected == connection.data_to_send()
+
+
+class Broken(Exception):
+    """The source of keys has none."""
+
+
+def no_key(size: int) -> bytes:
+    """A source of keys that fails."""
+    raise Broken
+
+
+@pytest.mark.parametrize(
+    "call", [lambda one: one.send_text("a", more=True), Connection.close, Connection.ping, lambda one: one.fail(1000)]
+)
+def test_a_frame_that_could_not_be_made_was_not_sent(call: Step) -> None:
+    """If there is no key, or no memory, the state is as if nobody had called."""
+    client = Connection(Role.CLIENT, random=no_key)
+    before = pickle.dumps(client)
+
+    with pytest.raises(Broken):
+        call(client)
+
+    assert before == pickle.dumps(client)
+
+
+# --- Receiving --------------------------------------------------------------------------------------------------------
+
+
+@each_role
+def test_messages_are_exactly_str_and_bytes(role: Role) -> None:
+    """Whatever they came in, whole or in pieces: nobody has to convert them, and nothing of ours is shared."""
+    data = frame_from(role.peer, TEXT, "a") + frame_from(role.peer, BINARY, b"b")
+    data += frame_from(role.peer, BINARY, b"c", fin=False) + frame_from(role.peer, CONTINUATION, b"d")
+    data += frame_from(role.peer, PING, b"e")
+    for kind in (bytes, bytearray, memoryview, Data):
+        for pieces in chopped(data):
+            connection = Connection(role)
+            events = Events()
+            for piece in pieces:
+                connection.receive_data(kind(piece))
+                events += connection.events()
+
+            assert ["a", b"b", b"cd", Ping(b"e")] == events
+            assert [str, bytes, bytes, Ping] == [type(event) for event in events]
+
+
+@each_role
+def test_what_came_is_copied(role: Role) -> None:
+    """The caller may reuse its buffer at once, though nothing was read yet."""
+    data = frame_from(role.peer, TEXT, "Hello")
+    connection = Connection(role)
+    buffer = bytearray(8)
+    for at in range(0, len(data), 8):
+        size = len(data[at : at + 8])
+        buffer[:size] = data[at : at + 8]
+        connection.receive_data(memoryview(buffer)[:size])
+        buffer[:] = bytes(8)
+
+    assert ["Hello"] == Events(connection.events())
+
+
+@each_role
+def test_a_view_with_a_stride_may_be_handed_over(role: Role) -> None:
+    """Also while something is left unread."""
+    data = frame_from(role.peer, TEXT, "Hello")
+    connection = Connection(role)
+    view = memoryview(bytes(byte for pair in zip(data, data) for byte in pair))[::2]
+    connection.receive_data(view[:3])
+    connection.receive_data(view[3:])
+
+    assert ["Hello"] == Events(connection.events())
+
+
+@each_role
+def test_bytes_behind_the_opening_handshake_are_read_first(role: Role) -> None:
+    """They came with the last bytes of HTTP, and belong to the stream."""
+    data = frame_from(role.peer, TEXT, "Hello")
+    for at in range(len(data) + 1):
+        connection = Connection(role, initial_data=data[:at])
+
+        assert ["Hello"] == feed(connection, [data[at:]])
+
+
+@each_role
+def test_nothing_is_read_before_it_is_asked_for(role: Role) -> None:
+    """A Ping is answered, and a violation noticed, when its event is taken; what lies behind it changes nothing."""
+    connection = with_key(role)
+    connection.receive_data(frame_from(role.peer, PING, b"1") + frame_from(role.peer, PING, b"2"))
+    connection.receive_data(frame_from(role.peer, 3))
+    assert (b"", State.OPEN) == (connection.data_to_send(), connection.state)
+
+    assert Ping(b"1") == connection.next_event()
+    assert (frame_from(role, PONG, b"1"), State.OPEN) == (connection.data_to_send(), connection.state)
+    assert [Ping(b"2"), broken(rules.OPCODE_RESERVED, 2 * len(frame_from(role.peer, PING, b"1")))] == Events(
+        connection.events()
+    )
+
+
+@each_role
+def test_offsets_count_from_the_first_byte_of_the_stream(role: Role) -> None:
+    """However often the buffers were emptied in between."""
+    data = frame_from(role.peer, TEXT, "a") + frame_from(role.peer, BINARY, bytes(300), fin=False)
+    data += frame_from(role.peer, PONG, b"p") + frame_from(role.peer, CONTINUATION, b"b")
+    for pieces in chopped(data, frame_from(role.peer, TEXT, rsv=2)):
+        for late in (1, 2, 5):
+            connection = Connection(role)
+            events = Events()
+            for number, piece in enumerate(pieces):
+                connection.receive_data(piece)
+                if number % late == 0:
+                    events += connection.events()
+            events += connection.events()
+
+            assert ["a", Pong(b"p"), bytes(300) + b"b", broken(rules.RESERVED_BITS, len(data))] == events
+
+
+def test_no_event_means_that_more_bytes_are_needed() -> None:
+    """It may be asked for as often as one likes."""
+    connection = Connection(Role.CLIENT)
+
+    assert [None] * 3 == [connection.next_event() for _ in range(3)]
+    connection.receive_data(b"")
+    assert None is connection.next_event()
+
+
+@each_role
+def test_there_is_nothing_behind_the_last_event(role: Role) -> None:
+    """Bytes, more bytes, the end of the stream: nothing raises and nothing comes."""
+    for last in (frame_from(role.peer, CLOSE), frame_from(role.peer, 3), b""):
+        connection = Connection(role)
+        assert 1 == len(feed(connection, last, eof=True))
+        connection.data_to_send()
+
+        assert [] == feed(connection, frame_from(role.peer, TEXT, "a") + frame_from(role.peer, PING), eof=True)
+        assert (None, b"") == (connection.next_event(), connection.data_to_send())
+
+
+# --- Pings ------------------------------------------------------------------------------------------------------------
+
+
+@each_role
+@pytest.mark.parametrize("payload", [b"", b"Hello", bytes(125)])
+def test_a_ping_is_answered_with_its_payload(role: Role, payload: bytes) -> None:
+    """At once, also in the middle of a message of either side; the Pong in the answer is told there."""
+    pair = Pair()
+    pair.of(role).send_text("a", more=True)
+    pair.of(role).ping(payload)
+    pair.of(role.peer).send_text("b", more=True)
+
+    at_client, at_server = pair.pump()
+
+    assert [Pong(payload)] == (at_client if role is Role.CLIENT else at_server)
+    assert [Ping(payload)] == (at_server if role is Role.CLIENT else at_client)
+
+
+@each_role
+def test_without_auto_pong_the_caller_answers(role: Role) -> None:
+    """With what it likes, or not at all."""
+    connection = with_key(role, auto_pong=False)
+
+    assert [Ping(b"a"), Ping(b"b")] == feed(
+        connection, frame_from(role.peer, PING, b"a") + frame_from(role.peer, PING, b"b")
+    )
+    assert b"" == connection.data_to_send()
+    connection.pong(b"b")
+    assert frame_from(role, PONG, b"b") == connection.data_to_send()
+
+
+@each_role
+def test_a_pong_that_nobody_asked_for_is_told_and_not_answered(role: Role) -> None:
+    """5.5.3: "A response to an unsolicited Pong frame is not expected"."""
+    connection = with_key(role)
+
+    assert [Pong(b"p")] == feed(connection, frame_from(role.peer, PONG, b"p"))
+    assert b"" == connection.data_to_send()
+
+
+# --- In the loop ------------------------------------------------------------------------------------------------------
+
+
+def inputs(role: Role) -> bytes:
+    """A bit of everything, and a Close."""
+    parts: list[tuple[int, str | bytes, bool]] = [
+        (TEXT, "a", True), (PING, b"p", True), (BINARY, b"b", False), (PONG, b"q", True), (CONTINUATION, b"c", True),
+        (TEXT, "d", True), (BINARY, b"e", True), (CLOSE, close_body(1000), True),
+    ]  # fmt: skip
+    return b"".join(frame_from(role.peer, opcode, payload, fin=fin) for opcode, payload, fin in parts)
+
+
+EVERYTHING: list[Event] = ["a", Ping(b"p"), Pong(b"q"), b"bc", "d", b"e", Closed(1000, "", "peer")]
+
+CALLS: dict[str, Step] = {
+    "send_text": lambda one: one.send_text("x"),
+    "send_binary": lambda one: one.send_binary(b"x"),
+    "ping": lambda one: one.ping(b"x"),
+    "pong": lambda one: one.pong(b"x"),
+    "data_to_send": lambda one: one.data_to_send(),
+    "chunks_to_send": lambda one: one.chunks_to_send(),
+    "receive_data": lambda one: one.receive_data(b""),
+    "receive_eof": lambda one: one.receive_eof(),
+    "answer_close": lambda one: one.answer_close(),
+    "pickle": lambda one: pickle.loads(pickle.dumps(one)),
+    "state": lambda one: (one.state, one.wants, one.held, one.subprotocol, one.has_data_to_send),
+}
+"""What may be called in the loop and changes nothing in what is told."""
+
+
+@each_role
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("moment", range(len(EVERYTHING)))
+def test_any_method_may_be_called_inside_the_loop(role: Role, name: str, moment: int) -> None:
+    """At every event; the events are what they would have been."""
+    connection = Connection(role)
+    connection.receive_data(inputs(role))
+    found = Events()
+    for number, event in enumerate(connection.events()):
+        found.append(event)
+        if number == moment:
+            try:
+                CALLS[name](connection)
+            except NotOpen:
+                assert isinstance(event, Closed)
+
+    assert EVERYTHING == found
+
+
+@each_role
+@pytest.mark.parametrize("moment", range(len(EVERYTHING) - 1))
+def test_closing_inside_the_loop(role: Role, moment: int) -> None:
+    """What came before the peer's Close is still told; that Close is then the answer to ours."""
+    connection = Connection(role)
+    connection.receive_data(inputs(role))
+    found = Events()
+    for number, event in enumerate(connection.events()):
+        found.append(event)
+        if number == moment:
+            connection.close(4000)
+
+    assert [*EVERYTHING[:-1], Closed(1000, "", "local")] == found
+    assert (4000, "") == connection.close_sent
+
+
+@each_role
+@pytest.mark.parametrize("moment", range(len(EVERYTHING) - 1))
+def test_giving_up_inside_the_loop(role: Role, moment: int) -> None:
+    """Nothing more is told but the end, though much of it had been read already."""
+    connection = Connection(role)
+    connection.receive_data(inputs(role))
+    found = Events()
+    for number, event in enumerate(connection.events()):
+        found.append(event)
+        if number == moment:
+            connection.fail(1011, "enough")
+
+    assert [*EVERYTHING[: moment + 1], Closed(1011, "enough", "local")] == found
+
+
+@each_role
+def test_bytes_may_be_handed_over_inside_the_loop(role: Role) -> None:
+    """The loop goes on with them."""
+    connection = Connection(role)
+    data = inputs(role)
+    connection.receive_data(data[:5])
+    found, at = Events(), 5
+    while connection.closed is None:
+        for event in connection.events():
+            found.append(event)
+            connection.receive_data(data[at : at + 1])
+            at += 1
+        connection.receive_data(data[at : at + 1])
+        at += 1
+
+    assert EVERYTHING == found
+
+
+@each_role
+def test_two_loops_share_the_events(role: Role) -> None:
+    """Each event is told once, whoever asks."""
+    connection = Connection(role)
+    connection.receive_data(inputs(role))
+    one, other = connection.events(), connection.events()
+    found = Events()
+    for first, second in zip(one, other):
+        found += [first, second]
+
+    assert EVERYTHING[:6] == found[:6]
+
+
+# --- Copies -----------------------------------------------------------------------------------------------------------
+
+
+@each_role
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_goes_on_where_the_original_stands(role: Role, duplicate: Callable[[Connection], Connection]) -> None:
+    """At every byte; and what happens to the copy does not happen to the original."""
+    data = inputs(role)
+    for at in range(len(data) + 1):
+        connection = Connection(role, random=Keys())
+        connection.send_text("begun", more=True)
+        found = feed(connection, data[:at])
+
+        twin = duplicate(connection)
+        there = Events([*found, *feed(twin, data[at:])])
+        here = Events([*found, *feed(connection, data[at:])])
+
+        assert EVERYTHING == there == here
+        assert connection.data_to_send() == twin.data_to_send()
+        assert (connection.ours, connection.theirs) == (twin.ours, twin.theirs)
+
+
+@each_role
+def test_the_error_in_a_copy_names_the_same_rule(role: Role) -> None:
+    """`error.rule is rules.X` holds though the connection was somewhere else in between."""
+    connection = Connection(role)
+    feed(connection, frame_from(role.peer, 3))
+
+    for twin in (copy.deepcopy(connection), pickle.loads(pickle.dumps(connection))):
+        error = twin.closed and twin.closed.error
+        assert error is not None
+        assert error.rule is rules.OPCODE_RESERVED
+
+
+# --- What is known ----------------------------------------------------------------------------------------------------
+
+
+def test_the_agreement_is_known() -> None:
+    """An application asks the connection which subprotocol it speaks."""
+    assert "chat" == Connection(Role.CLIENT, Agreement("chat")).subprotocol
+    assert None is Connection(Role.CLIENT).subprotocol
+
+
+@each_role
+def test_an_open_connection_waits_for_data(role: Role) -> None:
+    """From the first moment on: it knows no HTTP."""
+    connection = Connection(role)
+
+    assert (State.OPEN, Wants.DATA, None, 0) == (
+        connection.state,
+        connection.wants,
+        connection.closed,
+        connection.held,
+    )

@@ -122,6 +122,7 @@ class TwoConnections(RuleBasedStateMachine):
         if self.attempt(side, lambda: side.connection.pong(payload)):
             side.pongs.append(payload)
 
+    @precondition(lambda self: self.has_happened() > 4)
     @rule(role=ROLES, code=CODES, reason=REASONS)
     def close(self, role: Role, code: int | None, reason: str) -> None:
         """Begin to close, or answer, with a code and a reason that may be wrong."""
@@ -137,6 +138,7 @@ class TwoConnections(RuleBasedStateMachine):
             refusal = rules.CONTROL_TOO_LONG
         self.attempt(side, lambda: side.connection.close(code, reason), refusal)
 
+    @precondition(lambda self: self.has_happened() > 12)
     @rule(role=ROLES, code=st.sampled_from([1001, 1006, 1011]))
     def fail(self, role: Role, code: int) -> None:
         """Give up."""
@@ -173,6 +175,13 @@ class TwoConnections(RuleBasedStateMachine):
         self.sides[role.peer].connection.receive_data(bytes(side.wire[:size]))
         del side.wire[:size]
 
+    @rule(role=ROLES)
+    def bring(self, role: Role) -> None:
+        """All that is queued is written, and arrives, and is read."""
+        self.write(role)
+        self.deliver(role, len(self.sides[role].wire))
+        self.read(role.peer, 10**6)
+
     @rule(role=ROLES, most=st.integers(1, 5))
     def read(self, role: Role, most: int) -> None:
         """The application takes some events."""
@@ -199,7 +208,7 @@ class TwoConnections(RuleBasedStateMachine):
                 self.sides[role.peer].connection.receive_eof()
 
     @rule(role=ROLES, lost=st.integers(0, 3))
-    @precondition(lambda self: self.steps_since_start() > 12)
+    @precondition(lambda self: self.has_happened() > 12)
     def lose(self, role: Role, lost: int) -> None:
         """The network fails: what is on the wire is lost, in part or whole, and nothing more arrives."""
         side = self.sides[role]
@@ -215,8 +224,8 @@ class TwoConnections(RuleBasedStateMachine):
 
     # --- What must hold ---
 
-    def steps_since_start(self) -> int:
-        """How much has happened, roughly: connections that are lost at once are dull."""
+    def has_happened(self) -> int:
+        """How much was sent so far: connections that end at once are dull."""
         return sum(len(side.sent) + len(side.pings) + len(side.pongs) + len(side.begun) for side in self.sides.values())
 
     def attempt(self, side: Side, call: Callable[[], None], refusal: rules.Rule | None = None) -> bool:
@@ -264,6 +273,9 @@ class TwoConnections(RuleBasedStateMachine):
         """Everything is brought to its end: each side ends once, and the codes agree."""
         if not hasattr(self, "sides"):
             return
+        # Every second connection that is still open ends in peace.
+        if self.has_happened() % 2 and all(side.connection.state is State.OPEN for side in self.sides.values()):
+            self.close(Role.CLIENT if self.has_happened() % 4 == 1 else Role.SERVER, 1000, "bye")
         for _ in range(3):
             for role in Role:
                 self.settle(role)
@@ -275,7 +287,7 @@ class TwoConnections(RuleBasedStateMachine):
             self.settle(role.peer)
             side.connection.receive_eof()
         for role, side in self.sides.items():
-            self.settle(role)
+            self.read(role, 10**6)
             assert side.closed is not None
             assert side.connection.closed is not None
             assert side.closed[:3] == side.connection.closed[:3]
@@ -283,11 +295,8 @@ class TwoConnections(RuleBasedStateMachine):
 
     def settle(self, role: Role) -> None:
         """Deliver all that can be delivered, and let the other side read it; then it answers."""
-        self.write(role)
-        self.deliver(role, len(self.sides[role].wire))
-        for side in (self.sides[role.peer], self.sides[role]):
-            self.read(side.connection.role, 10**6)
-            side.connection.answer_close()
+        self.bring(role)
+        self.sides[role.peer].connection.answer_close()
 
     def codes_agree(self, side: Side, other: Side) -> None:
         """The code that was told is the one that the other sent; if its Close came."""

@@ -15,7 +15,7 @@ from collections import deque
 from rawws.core import rules
 from rawws.core.connection import Connection, Wants
 from rawws.core.errors import NotOpen
-from rawws.core.events import Chunk, Closed, Event, Ping, Pong
+from rawws.core.events import Chunk, Closed, Event, Pong
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request
 from rawws.core.states import ENDED, State
@@ -333,8 +333,8 @@ class Session:
                 self._acknowledge(payload, now)
             case Request() | Connected() | Rejected():
                 self.opening.append(event)
-            case Ping():
-                pass  # answered by the connection
+            case _:
+                pass  # a Ping: the connection has answered it
 
     def _acknowledge(self, payload: bytes, now: float) -> None:
         if all(payload != sent for _, sent, _ in self._pings):

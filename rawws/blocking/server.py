@@ -59,11 +59,15 @@ class Server:
         self._limits = limits_of(options)
         self._patience = patience_of(options)
         self._slots = threading.BoundedSemaphore(max_connections)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler of signals may call `close` in the middle of anything
         self._all: set[WebSocket] = set()
         self._threads: set[threading.Thread] = set()
         self._is_closed = threading.Event()
+        self._accepting = 0  # threads in `serve_forever`
         self._waker, self._wakee = socket.socketpair()
+        for sock in sockets:
+            # A client that has left again since `select` saw it must not hold up the others.
+            sock.setblocking(False)
 
     @property
     def port(self) -> int:
@@ -79,6 +83,16 @@ class Server:
 
     def serve_forever(self) -> None:
         """Accept connections until the server is closed, from another thread or by an exception in this one."""
+        with self._lock:
+            self._accepting += 1
+        try:
+            self._accept_all()
+        finally:
+            with self._lock:
+                self._accepting -= 1
+            self._put_away_waker()
+
+    def _accept_all(self) -> None:
         with selectors.DefaultSelector() as selector:
             for sock in (*self.sockets, self._wakee):
                 if sock.fileno() >= 0:
@@ -87,6 +101,13 @@ class Server:
                 for key, _ in selector.select():
                     if key.fileobj in self.sockets:
                         self._accept(key.fileobj)
+
+    def _put_away_waker(self) -> None:
+        """Close what wakes `serve_forever`, but not under a thread that still sleeps: then it would never wake."""
+        with self._lock:
+            if self._is_closed.is_set() and not self._accepting:
+                self._waker.close()
+                self._wakee.close()
 
     def close(self, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:
         """Stop listening, close every connection, and wait for the handlers, for a second at most.
@@ -110,8 +131,7 @@ class Server:
         deadline = monotonic() + 1
         for thread in threads:
             thread.join(max(0.0, deadline - monotonic()))
-        for sock in (self._waker, self._wakee):
-            sock.close()
+        self._put_away_waker()
 
     def __enter__(self) -> Self:
         return self

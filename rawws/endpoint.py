@@ -5,9 +5,10 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypedDict
 
 from rawws.core.errors import RemoteProtocolError
 from rawws.core.events import Closed
+from rawws.core.frames import CloseCode
 from rawws.core.http1 import ClientConnection, Connected, Rejected, Request, ServerConnection
 from rawws.core.settings import Limits
-from rawws.core.states import State
+from rawws.core.states import IN_MESSAGE, State
 from rawws.core.upgrade import SAME_ORIGIN, Origins, refusal
 from rawws.session import ConnectionClosed, Patience, Session
 from rawws.uri import URI
@@ -235,12 +236,17 @@ class Endpoint:
         """Seconds from the last Ping that was answered to its Pong; None before the first."""
         return self._session.latency
 
+    @property
+    def _in_message(self) -> bool:
+        """Of the message that is being sent, the beginning is under way, and the rest is not."""
+        return self._session.connection.ours is IN_MESSAGE
+
     def _why_closed(self) -> ConnectionClosed:
         """For who tries to send when it is too late."""
         ending = self._session.ending
         if ending is None:
-            code, reason = self._session.connection.close_sent or (1006, "")
-            ending = Closed(code, reason, "local")
+            sent = self._session.connection.close_sent
+            ending = Closed(CloseCode.ABNORMAL, "", "lost") if sent is None else Closed(*sent, "local")
         return ConnectionClosed(ending)
 
 

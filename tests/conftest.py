@@ -3,6 +3,8 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest.register_assert_rewrite("tests.contract", "tests.net")
+
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100, database=None)
 settings.register_profile(
     "slow", deadline=None, max_examples=5000, database=None, suppress_health_check=[HealthCheck.too_slow]

@@ -8,9 +8,11 @@ when the last one was received, and at the latest in the next turn of the loop.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self, TypeAlias
+from weakref import WeakKeyDictionary
 
 from rawws.core.connection import Connection
 from rawws.core.errors import NotOpen
@@ -29,8 +31,15 @@ GATHER_SIZE = 16 * 1024
 FAIR_SHARE = 64
 """Messages that a task may receive in a row before others have a turn."""
 
-# One for all: what is read into it is taken out before anything else can happen.
-_buffer = memoryview(bytearray(RECEIVE_SIZE))
+# One for each loop: what is read into it is taken out before anything else can happen there.
+_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
+
+
+def _buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
+    buffer = _buffers.get(loop)
+    if buffer is None:
+        buffer = _buffers[loop] = memoryview(bytearray(RECEIVE_SIZE))
+    return buffer
 
 
 class WebSocket(Endpoint, asyncio.BufferedProtocol):
@@ -47,6 +56,7 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         tap: Tap | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._buffer = _buffer_of(self._loop)
         self._session = Session(connection, self._loop.time(), patience)
         self._on_opening: OnOpening | None = on_opening
         self._tap = tap
@@ -151,16 +161,16 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         """Send a message: text for a `str`, binary for bytes; from an iterable, one message in fragments.
 
         It is on its way when this first waits, so cancelling it does not take it back.  It waits while more than
-        `write_limit` is under way.  When an iterable raises, the connection is failed with 1011: its message cannot be
-        finished.
+        `write_limit` is under way.  When an iterable raises in the middle of its message, the connection is failed with
+        1011: the message cannot be finished.
 
         Raises:
             ConnectionClosed: the connection is closing or has ended.
             TypeError: neither text nor bytes, nor an iterable of one of them.
         """
         if not isinstance(message, (str, bytes, bytearray, memoryview)):
-            async with self._fragments:
-                await self._send_fragments(_each(message))
+            async with self._fragments, aclosing(_each(message)) as fragments:
+                await self._send_fragments(fragments)
             return
         if self._fragments.locked():
             async with self._fragments:
@@ -171,19 +181,18 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
             await self._until_written()
 
     async def _send_fragments(self, fragments: AsyncIterator[Data]) -> None:
-        held: Data | None = None
+        held: list[Data] = []
         try:
             async for fragment in fragments:
-                if held is not None:
-                    self._queue(held, more=True)
+                for data in held:
+                    self._queue(data, more=True)
                     await self._until_written()
-                held = fragment
-            self._queue(b"" if held is None else held, more=False)
-        except ConnectionClosed:
-            raise
+                held = [fragment]
+            self._queue(held[0] if held else b"", more=False)
         except BaseException:
-            self._session.fail(CloseCode.INTERNAL_ERROR, "a message could not be finished", self._loop.time())
-            self._react()
+            if self._in_message:
+                self._session.fail(CloseCode.INTERNAL_ERROR, "a message could not be finished", self._loop.time())
+                self._react()
             raise
         await self._until_written()
 
@@ -207,6 +216,8 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
             writer = self._loop.create_future()
             self._writers.append(writer)
             await writer
+        if self._gone.done():
+            raise self._why_closed()
 
     async def ping(self, payload: bytes | str | None = None) -> Awaitable[float]:
         """Send a Ping (section 5.5.2).  Await what it gives back for the Pong: the latency in seconds.
@@ -303,10 +314,10 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         self._act()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return _buffer
+        return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        data = bytes(_buffer[:nbytes])
+        data = bytes(self._buffer[:nbytes])
         if self._tap is not None:
             self._tap.received(data)
         self._session.receive_data(data, self._loop.time())
@@ -362,7 +373,7 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         transport = self._transport
         if transport is None or self._gone.done():
             return
-        if todo.send:
+        if todo.send and not transport.is_closing():
             if self._tap is not None:
                 self._tap.sent(todo.send)
             transport.write(todo.send)
@@ -429,7 +440,7 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         self._writers.clear()
 
 
-async def _each(fragments: Iterable[Data] | AsyncIterable[Data]) -> AsyncIterator[Data]:
+async def _each(fragments: Iterable[Data] | AsyncIterable[Data]) -> AsyncGenerator[Data, None]:
     if isinstance(fragments, AsyncIterable):
         async for fragment in fragments:
             yield fragment

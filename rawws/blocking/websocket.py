@@ -16,6 +16,7 @@ import socket
 import ssl as tls
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from math import ceil
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -32,6 +33,8 @@ Data: TypeAlias = str | bytes | bytearray | memoryview
 
 RECEIVE_SIZE = 64 * 1024
 GATHER_SIZE = 16 * 1024
+LOOK_INTERVAL = 0.25
+"""Seconds after which a thread that only sends looks at what came, for a Ping or a Close may be there."""
 
 _NOT_NOW = (BlockingIOError, tls.SSLWantReadError, tls.SSLWantWriteError)
 
@@ -59,6 +62,7 @@ class WebSocket(Endpoint):
         self._hung_up = False
         self._gone = False
         self._wake_at: float | None = None
+        self._look_at = 0.0
         self._fragments = threading.RLock()
         self._addresses = _address(sock.getsockname), _address(sock.getpeername)
 
@@ -138,14 +142,16 @@ class WebSocket(Endpoint):
     def send(self, message: Data | Iterable[Data]) -> None:
         """Send a message: text for a `str`, binary for bytes; from an iterable, one message in fragments.
 
-        It waits while more than `write_limit` is under way.  When an iterable raises, the connection is failed with
-        1011: its message cannot be finished.
+        It waits until the kernel has taken it all.  When an iterable raises in the middle of its message, the
+        connection is failed with 1011: the message cannot be finished.
 
         Raises:
             ConnectionClosed: the connection is closing or has ended.
             TypeError: neither text nor bytes, nor an iterable of one of them.
         """
         with self._fragments:
+            if self._in_message:
+                raise RuntimeError("the message that this thread is sending is not finished")
             if isinstance(message, (str, bytes, bytearray, memoryview)):
                 self._send(message, more=False)
             elif isinstance(message, Iterable) and not isinstance(message, dict):
@@ -160,19 +166,18 @@ class WebSocket(Endpoint):
             self._act()
 
     def _send_fragments(self, fragments: Iterable[Data]) -> None:
-        held: Data | None = None
+        held: list[Data] = []
         try:
             for fragment in fragments:
-                if held is not None:
-                    self._send(held, more=True)
-                held = fragment
-            self._send(b"" if held is None else held, more=False)
-        except ConnectionClosed:
-            raise
+                for data in held:
+                    self._send(data, more=True)
+                held = [fragment]
+            self._send(held[0] if held else b"", more=False)
         except BaseException:
             with self._changed:
-                self._session.fail(CloseCode.INTERNAL_ERROR, "a message could not be finished", monotonic())
-                self._tell()
+                if self._in_message and not self._unwritable:
+                    self._session.fail(CloseCode.INTERNAL_ERROR, "a message could not be finished", monotonic())
+                    self._tell()
             raise
 
     def _send(self, data: Data, more: bool) -> None:
@@ -188,8 +193,13 @@ class WebSocket(Endpoint):
             if in_turn and self._gathered < GATHER_SIZE:
                 return
             self._act()
-            if self._session.congested:
-                self._until(lambda: not self._session.congested)
+            if self._out:
+                self._until(lambda: not self._out)
+            elif monotonic() >= self._look_at:
+                self._work(0.0)
+                self._act()
+            if self._unwritable:
+                raise self._why_closed()
 
     def ping(self, payload: bytes | str | None = None) -> "PongWaiter":
         """Send a Ping (section 5.5.2); `wait` on what it gives back for the Pong.
@@ -213,6 +223,8 @@ class WebSocket(Endpoint):
 
     @contextlib.contextmanager
     def _unless_closed(self) -> Iterator[None]:
+        if self._unwritable:
+            raise self._why_closed()
         try:
             yield
         except NotOpen:
@@ -292,19 +304,24 @@ class WebSocket(Endpoint):
     def _until(self, ready: Callable[[], bool], timeout: float | None = None) -> bool:
         """Wait until it is `ready`, and keep the connection going meanwhile; False when the time is over."""
         deadline = None if timeout is None else monotonic() + timeout
-        while True:
-            try:
-                if ready():
-                    return True
-            finally:
-                self._act()
-            if self._gone:
-                return ready()
+        looked = False  # Without waiting at all, one look is taken nevertheless.
+        while not self._is(ready):
             now = monotonic()
-            if deadline is not None and now >= deadline:
+            if self._gone or (looked and deadline is not None and now >= deadline):
                 return False
             due = [time for time in (deadline, self._wake_at) if time is not None]
             self._work(max(0.0, min(due) - now) if due else None)
+            looked = True
+        return True
+
+    def _is(self, ready: Callable[[], bool]) -> bool:
+        """Whether it is `ready`, or becomes so by what is to be done."""
+        try:
+            if ready():
+                return True
+        finally:
+            self._act()
+        return ready()
 
     def _work(self, patience: float | None) -> None:
         """Wait for the socket, or for another thread to do so, and see what there is."""
@@ -313,9 +330,11 @@ class WebSocket(Endpoint):
             self._changed.wait(patience)
         elif self._poll(read, bool(self._out), patience) and read:
             self._read()
+        now = monotonic()
+        self._look_at = now + LOOK_INTERVAL
         if not self._gone:
-            self._session.backlog(len(self._out), monotonic())
-            self._session.wake(monotonic())
+            self._session.backlog(len(self._out), now)
+            self._session.wake(now)
 
     def _poll(self, read: bool, write: bool, patience: float | None) -> bool:
         """Wait without the lock; whether there may be something to read."""
@@ -331,6 +350,7 @@ class WebSocket(Endpoint):
             self._pollers -= 1
             if read:
                 self._reader_is_busy = False
+                self._changed.notify_all()  # Somebody else has to read, if this thread does not come back.
             if self._gone:
                 self._release()
         return readable and not self._gone
@@ -387,7 +407,10 @@ class WebSocket(Endpoint):
             # The peer does not read any more, but what it said before may still be there to be read.
             self._unwritable = True
             self._out.clear()
+        congested = self._session.congested
         self._session.backlog(len(self._out), monotonic())
+        if congested and not self._session.congested:
+            self._changed.notify_all()
 
     def _hang_up(self) -> None:
         self._hung_up = True
@@ -398,7 +421,7 @@ class WebSocket(Endpoint):
             self._sock.shutdown(socket.SHUT_WR)
 
     def _lose(self) -> None:
-        self._gone = True
+        self._gone = self._unwritable = True
         self._session.lost(monotonic())
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)  # It ends the polling of other threads.
@@ -446,7 +469,7 @@ def _wait_for(sock: socket.socket, read: bool, write: bool, patience: float | No
         poll = select.poll()
         poll.register(sock, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
         # Rounded up: a deadline is over when this returns.
-        ready = poll.poll(None if patience is None else int(patience * 1000) + 1)
+        ready = poll.poll(None if patience is None else ceil(patience * 1000))
         return any(event & ~select.POLLOUT for _, event in ready)
     readable, _, _ = select.select([sock] if read else [], [sock] if write else [], [], patience)
     return bool(readable)

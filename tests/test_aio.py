@@ -1,0 +1,13 @@
+"""The asyncio transport: what any transport must do, and what only tasks can do wrong."""
+
+import pytest
+
+from tests.contract import TestMessages as TestMessages
+from tests.net import Asyncio, Net
+from tests.net import log as log
+from tests.net import nothing_is_left as nothing_is_left
+
+
+@pytest.fixture
+def net() -> Net:
+    return Asyncio()

@@ -1,0 +1,13 @@
+"""The blocking transport: what any transport must do, and what only threads can do wrong."""
+
+import pytest
+
+from tests.contract import TestMessages as TestMessages
+from tests.net import Blocking, Net
+from tests.net import log as log
+from tests.net import nothing_is_left as nothing_is_left
+
+
+@pytest.fixture
+def net() -> Net:
+    return Blocking()

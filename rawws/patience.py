@@ -20,7 +20,8 @@ class Patience:
         ping_interval: between two keepalive Pings.
         ping_timeout: for a sign of life after a Ping; then the connection is failed with 1011.
         writing: for the kernel to take a byte of what waits to be sent; then the connection is dropped.
-        closing: for the closing handshake; then the connection is dropped.
+        closing: for the application to take what came before the end, then once more for the peer to answer our Close
+            and hang up; then the connection is dropped.
         linger: how much of what comes after the end is thrown away before the connection is dropped.
         write_high: above this much waiting to be sent, an application should wait before it sends more; when as much
             again is queued nevertheless, by answers to Pings for instance, nothing is read.
@@ -69,6 +70,14 @@ class Todo(NamedTuple):
     """Call `wake` at this time, if nothing happens before."""
 
 
+_WHO = {
+    "peer": "closed by the peer",
+    "local": "closed here",
+    "error": "the peer broke a rule",
+    "lost": "TCP ended with no Close frame",
+}
+
+
 class ConnectionClosed(Exception):
     """The connection has ended; everything that came before its end was delivered.
 
@@ -98,4 +107,4 @@ class ConnectionClosed(Exception):
     def __str__(self) -> str:
         if self.closed.error is not None:
             return f"{self.code}: {self.closed.error}"
-        return f"{self.code}{self.reason and ': '}{self.reason} (by {self.closed.by})"
+        return f"{self.code}{self.reason and ': '}{self.reason} ({_WHO[self.closed.by]})"

@@ -98,8 +98,9 @@ class Session:
             self._set(WRITE_BY, now, self.patience.writing)
         self._taken = taken
         if self._congested and size <= self.patience.write_low:
-            self._congested = False
-            self._read_on(now)
+            flooded, self._congested = self._flooded, False
+            if flooded:
+                self._read_on(now)
         elif not self._congested and size > self.patience.write_high:
             self._congested = True
             self._congested_at = self._handed_out
@@ -116,6 +117,7 @@ class Session:
     def wake(self, now: float) -> None:
         """The time of `Todo.wake_at` has come; report the `backlog` first.  Calling it early does nothing."""
         patience = self.patience
+        self.proceed(now)
         if self._is_due(OPEN_BY, now):
             self.fail(rules.OPENING_TIMEOUT.code, f"the opening handshake took over {patience.opening:g} s", now)
         if self._is_due(WRITE_BY, now):

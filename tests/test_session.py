@@ -227,6 +227,20 @@ def test_once_a_server_has_accepted_it_keeps_the_connection_alive(opening: float
     assert (False, False, True, 23.0) == todo[1:]
 
 
+def test_an_embedder_that_forgets_to_proceed_is_not_punished() -> None:
+    """Accepted is accepted: what came early is given out at the next occasion, and the handshake is not timed out."""
+    session = start_server()
+    session.receive_data(REQUEST + frame_from(CLIENT, TEXT, "early"), 1.0)
+    assert isinstance(session.connection, ServerConnection)
+    session.connection.accept()
+    session.todo()
+
+    session.wake(10.0)
+
+    assert (b"", False, False, True, 30.0) == session.todo()
+    assert ["early"] == take_all(session)
+
+
 def test_messages_may_come_glued_to_a_request() -> None:
     """What came too early is given out when the request was accepted."""
     for pieces in chopped(REQUEST, frame_from(CLIENT, TEXT, "early")):
@@ -461,6 +475,17 @@ def test_a_pong_is_not_late_while_a_flood_keeps_us_from_reading() -> None:
     session.backlog(0, 31.0)
 
     assert (True, 51.0) == session.todo()[3:]
+
+
+def test_congestion_that_does_not_keep_us_from_reading_gives_a_pong_no_more_time() -> None:
+    """A peer that reads, however fitfully, and does not answer is mute all the same."""
+    session = start(ping_interval=None)
+    session.ping(None, 0.0)
+
+    congest(session, 5.0)
+    session.backlog(0, 10.0)
+
+    assert 20.0 == session.todo().wake_at
 
 
 def test_after_close_no_ping_is_sent() -> None:
@@ -962,6 +987,19 @@ def test_a_message_can_be_abandoned_for_the_chunks_of_the_next() -> None:
     session.abandon()
 
     assert [Chunk("d", True, False), Chunk("e", False, True)] == take_chunks(session)
+
+
+def test_a_message_that_was_put_together_can_be_abandoned() -> None:
+    """Its first chunk is what was there of it, and the rest is not wanted."""
+    session = streaming("a", "b", last=False)
+    session.next_message(0.0)
+    assert Chunk("ab", True, False) == session.next_chunk(0.0)
+
+    session.abandon()
+    say_fragments(session, "c", first=False)
+    say(session, "next")
+
+    assert [Chunk("next", True, True)] == take_chunks(session)
 
 
 def test_only_a_message_that_was_begun_can_be_abandoned() -> None:
@@ -1500,14 +1538,15 @@ def test_fail_answers_a_close_too() -> None:
 
 
 def test_a_failure_behind_the_back_of_the_session_is_noticed() -> None:
-    """When the next byte comes at the latest."""
-    session = start()
-    session.connection.fail(1011, "direct")
+    """When the next byte or the next deadline comes at the latest."""
+    for happens in (lambda session: session.receive_data(b"x", 20.0), lambda session: session.wake(20.0)):
+        session = start()
+        session.connection.fail(1011, "direct")
 
-    session.receive_data(b"x", 1.0)
+        happens(session)
 
-    assert Closed(1011, "direct", "local") == session.ending
-    assert 6.0 == session.todo().wake_at
+        assert Closed(1011, "direct", "local") == session.ending
+        assert 25.0 == session.todo().wake_at
 
 
 def test_a_peer_that_is_dropped_is_handed_nothing_more() -> None:
@@ -1606,12 +1645,12 @@ def test_a_session_can_be_copied_in_the_opening_handshake(clone: Callable[[Sessi
 @pytest.mark.parametrize(
     "closed, clean, text",
     [
-        (Closed(1000, "", "peer"), True, "1000 (by peer)"),
-        (Closed(1001, "restart", "local"), True, "1001: restart (by local)"),
-        (Closed(1005, "", "peer"), True, "1005 (by peer)"),
-        (Closed(1006, "", "lost"), False, "1006 (by lost)"),
-        (Closed(1011, "oops", "peer"), False, "1011: oops (by peer)"),
-        (Closed(4000, "", "peer"), False, "4000 (by peer)"),
+        (Closed(1000, "", "peer"), True, "1000 (closed by the peer)"),
+        (Closed(1001, "restart", "local"), True, "1001: restart (closed here)"),
+        (Closed(1005, "", "peer"), True, "1005 (closed by the peer)"),
+        (Closed(1006, "", "lost"), False, "1006 (TCP ended with no Close frame)"),
+        (Closed(1011, "oops", "peer"), False, "1011: oops (closed by the peer)"),
+        (Closed(4000, "", "peer"), False, "4000 (closed by the peer)"),
     ],
 )
 def test_an_end_says_how_it_came(closed: Closed, clean: bool, text: str) -> None:

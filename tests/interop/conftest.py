@@ -1,0 +1,60 @@
+"""What the tests need to talk: links between clients and servers, and certificates."""
+
+import asyncio
+import inspect
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.interop.links import LINKS, Link, Servers, named
+from tests.interop.talk import HOST, TIMEOUT, Tls
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine function, and not for ever."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+
+    async def run() -> None:
+        async with asyncio.timeout(3 * TIMEOUT):
+            await pyfuncitem.obj(**arguments)
+
+    asyncio.run(run())
+    return True
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    """A certificate from an authority that was made for this run."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert(HOST, "localhost")
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    certificate.configure_cert(server)
+    authority.configure_trust(client)
+    files: Path = tmp_path_factory.mktemp("tls")
+    certificate.cert_chain_pems[0].write_to_path(files / "certificate.pem")
+    certificate.private_key_pem.write_to_path(files / "key.pem")
+    authority.cert_pem.write_to_path(files / "authority.pem")
+    return Tls(server, client, *(str(files / f"{name}.pem") for name in ("certificate", "key", "authority")))
+
+
+@pytest.fixture(scope="session")
+def servers(tls: Tls) -> Iterator[Servers]:
+    """The servers that run, for all tests."""
+    servers = Servers(tls)
+    try:
+        yield servers
+    finally:
+        servers.stop()
+
+
+@pytest.fixture(params=LINKS, ids=named)
+def link(request: pytest.FixtureRequest, servers: Servers, tls: Tls) -> Link:
+    """Each client with each server, one of them ours."""
+    client, server = request.param
+    return Link(client, server, servers, tls)

@@ -1,0 +1,173 @@
+"""Our own two transports."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rawws import ConnectionClosed, HandshakeRejected, Request, Response, aio, blocking
+from tests.interop.talk import (
+    FORBIDDEN,
+    GREETING,
+    HOST,
+    REFUSAL,
+    TIMEOUT,
+    Ended,
+    Ends,
+    Message,
+    Offer,
+    Refused,
+    Stage,
+    Talker,
+    at_once,
+    choose_subprotocol,
+    in_thread,
+)
+
+
+def _introduce(talker: Talker, ws: aio.WebSocket | blocking.WebSocket, path: str) -> None:
+    said = ws.request or ws.response
+    assert said is not None
+    talker.path = path if ws.request is None else ws.request.target
+    talker.subprotocol = ws.subprotocol
+    talker.headers = {name.decode(): value.decode() for name, value in said.headers}
+
+
+class AioTalker(Talker):
+    """`rawws.aio.WebSocket`."""
+
+    def __init__(self, ws: aio.WebSocket, path: str = "") -> None:
+        self.ws = ws
+        _introduce(self, ws, path)
+
+    async def send(self, message: Message) -> None:
+        await self.ws.send(message)
+
+    async def send_fragments(self, parts: Sequence[Message]) -> None:
+        await self.ws.send(parts)
+
+    async def recv(self) -> Message:
+        try:
+            return await self.ws.recv()
+        except ConnectionClosed as end:
+            raise Ended(end.code, end.reason) from end
+
+    async def ping(self, payload: bytes) -> None:
+        await (await self.ws.ping(payload))
+
+    async def close(self, code: int, reason: str) -> Ended:
+        await self.ws.close(code, reason)
+        return Ended(self.ws.close_code, self.ws.close_reason)
+
+    async def drop(self) -> None:
+        self.ws.abort()
+        await self.ws.wait_closed()
+
+    async def leave(self) -> None:
+        await self.ws.close()
+
+
+class BlockingTalker(Talker):
+    """`rawws.blocking.WebSocket`."""
+
+    def __init__(self, ws: blocking.WebSocket, path: str = "") -> None:
+        self.ws = ws
+        _introduce(self, ws, path)
+
+    async def send(self, message: Message) -> None:
+        self.ws.send(message)
+
+    async def send_fragments(self, parts: Sequence[Message]) -> None:
+        self.ws.send(parts)
+
+    async def recv(self) -> Message:
+        try:
+            return self.ws.recv(TIMEOUT)
+        except ConnectionClosed as end:
+            raise Ended(end.code, end.reason) from end
+
+    async def ping(self, payload: bytes) -> None:
+        self.ws.ping(payload).wait(TIMEOUT)
+
+    async def close(self, code: int, reason: str) -> Ended:
+        self.ws.close(code, reason)
+        return Ended(self.ws.close_code, self.ws.close_reason)
+
+    async def drop(self) -> None:
+        self.ws.abort()
+
+    async def leave(self) -> None:
+        self.ws.close()
+
+
+async def _connect_aio(offer: Offer) -> Talker:
+    try:
+        ws = await aio.connect(
+            offer.uri,
+            headers=offer.headers,
+            subprotocols=offer.subprotocols,
+            ssl=offer.tls and offer.tls.client,
+        )
+    except HandshakeRejected as answer:
+        raise Refused(answer.status, answer.body) from answer
+    return AioTalker(ws, offer.path)
+
+
+async def _connect_blocking(offer: Offer) -> Talker:
+    try:
+        ws = blocking.connect(
+            offer.uri,
+            headers=offer.headers,
+            subprotocols=offer.subprotocols,
+            ssl=offer.tls and offer.tls.client,
+        )
+    except HandshakeRejected as answer:
+        raise Refused(answer.status, answer.body) from answer
+    return BlockingTalker(ws, offer.path)
+
+
+def _process_request(request: Request) -> Response | None:
+    return Response(403, {"Content-Type": "text/plain"}, REFUSAL) if request.target == FORBIDDEN else None
+
+
+@contextmanager
+def _serve_aio(stage: Stage) -> Iterator[int]:
+    async def handler(ws: aio.WebSocket) -> None:
+        await stage.host.converse(AioTalker(ws))
+
+    async def start() -> aio.Server:
+        return await aio.serve(
+            handler,
+            HOST,
+            0,
+            ssl=stage.tls and stage.tls.server,
+            select_subprotocol=choose_subprotocol,
+            process_request=_process_request,
+            process_response=lambda _: GREETING,
+        )
+
+    server = stage.run(start())
+    try:
+        yield server.port
+    finally:
+        stage.run(server.close())
+
+
+@contextmanager
+def _serve_blocking(stage: Stage) -> Iterator[int]:
+    def handler(ws: blocking.WebSocket) -> None:
+        at_once(stage.host.converse(BlockingTalker(ws)))
+
+    server = blocking.serve(
+        handler,
+        HOST,
+        0,
+        ssl=stage.tls and stage.tls.server,
+        select_subprotocol=choose_subprotocol,
+        process_request=_process_request,
+        process_response=lambda _: GREETING,
+    )
+    with in_thread(server.serve_forever, server.close):
+        yield server.port
+
+
+AIO = Ends(_connect_aio, _serve_aio)
+BLOCKING = Ends(_connect_blocking, _serve_blocking)

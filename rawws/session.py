@@ -98,7 +98,7 @@ class Session:
             self._set(WRITE_BY, now, self.patience.writing)
         self._taken = taken
         if self._congested and size <= self.patience.write_low:
-            flooded, self._congested = self._flooded, False
+            flooded, self._congested = self._is_flooded(), False
             if flooded:
                 self._read_on(now)
         elif not self._congested and size > self.patience.write_high:
@@ -198,7 +198,7 @@ class Session:
             self._hungry = True
             return None
         message = self._messages.popleft()
-        self._charge -= _size_of(message)
+        self._charge -= len(message.data if isinstance(message, Chunk) else message) + OVERHEAD
         if self._full:
             self._read_on(now)
         return message
@@ -263,17 +263,7 @@ class Session:
     @property
     def reading(self) -> bool:
         """Whether to read on.  After an end, always: the peer may have to be read before it reads our Close."""
-        if self.ending is not None or self.connection.close_sent is not None:
-            return True
-        return self._has_room() and not self._flooded
-
-    @property
-    def _flooded(self) -> bool:
-        """Congested, and as much again was queued: the peer asks for answers, but does not read them.
-
-        Congestion alone is no reason to read nothing: two peers who send each other much at once would wait for ever.
-        """
-        return self._congested and self._handed_out - self._congested_at > self.patience.write_high
+        return not (self._full or (self._congested and self._is_flooded()))
 
     @property
     def congested(self) -> bool:
@@ -313,13 +303,21 @@ class Session:
             or connection.closed is not None
         )
 
+    def _is_flooded(self) -> bool:
+        """Congested, and given as much again: the peer asks for answers, but does not read them.
+
+        Congestion alone is no reason to read nothing: two peers who send each other much at once would wait for ever.
+        """
+        ends = self.ending is not None or self.connection.close_sent is not None
+        return not ends and self._handed_out - self._congested_at > self.patience.write_high
+
     def _store(self, message: str | bytes | Chunk) -> None:
         # Who has sent its Close does not wait for room.  What is kept is the beginning of what came, with no gap.
         if self._messages and self._charge >= self.patience.receive_high:
             self._deaf = True
         if not self._deaf:
             self._messages.append(message)
-            self._charge += _size_of(message)
+            self._charge += len(message.data if isinstance(message, Chunk) else message) + OVERHEAD
 
     def _read_on(self, now: float) -> None:
         """There is room again.  While nothing was read, a Pong may have lain in the kernel: its time begins anew."""
@@ -389,7 +387,3 @@ class Session:
         else:
             # It may lie in the kernel: it is we who do not read.
             self._set(PONG_BY, now, self.patience.ping_timeout)
-
-
-def _size_of(message: str | bytes | Chunk) -> int:
-    return len(message.data if isinstance(message, Chunk) else message) + OVERHEAD

@@ -113,8 +113,10 @@ def show(frame: Frame) -> str:
     more = "" if frame.whole else "…"
     if frame.header.opcode == Opcode.CLOSE and len(frame.payload) > 1:
         return f"({int.from_bytes(frame.payload[:2], 'big')}, '{printable(frame.payload[2:])}'){more}"
-    if frame.text or frame.header.opcode in (Opcode.PING, Opcode.PONG):
-        text = printable(frame.payload)
+    text = printable(frame.payload)
+    # What a Ping carries is up to its sender: words, or a number.
+    words = frame.header.opcode in (Opcode.PING, Opcode.PONG) and text.encode() == frame.payload
+    if frame.text or words:
         return f"'{text[:LONGEST_SHOWN]}'{'…' if len(text) > LONGEST_SHOWN else more}"
     octets = frame.payload[: LONGEST_SHOWN // 3]
     return octets.hex(" ") + ("…" if len(octets) < len(frame.payload) else more)

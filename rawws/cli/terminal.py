@@ -9,10 +9,13 @@ import json
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import IntEnum
 from typing import Any, Protocol, TextIO, TypeAlias
+
+from rawws.tap import printable
 
 STYLES = {
     "client": "cyan",
@@ -64,6 +67,19 @@ class Printer(Protocol):
     def __call__(self, pieces: Iterable[Piece]) -> None: ...
 
 
+class Prompt(Protocol):
+    """What stands in the last line, and has to make room for what is printed."""
+
+    lock: threading.Lock
+    """Held by whoever writes."""
+
+    def shown(self) -> str | None:
+        """The line as it is now; None if it is not there."""
+
+
+_CLEAR = "\r\x1b[K"
+
+
 class Terminal:
     """Stdout and stderr of one run."""
 
@@ -75,6 +91,7 @@ class Terminal:
         self._err = printer(self.stderr)
         self.on_broken_pipe: Callable[[], object] | None = None
         """What to do when nobody reads any more, where an exception would be in the way."""
+        self.prompt: Prompt | None = None
 
     def out(self, *pieces: Piece) -> None:
         """A line of data."""
@@ -89,13 +106,35 @@ class Terminal:
     def json(self, value: dict[str, Any]) -> None:
         """One JSON object, on a line of its own, at once."""
         with self._unless_broken():
-            self.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+            self._write(json.dumps(value, ensure_ascii=False) + "\n")
+
+    def raw(self, data: bytes) -> None:
+        """Data as it is, for whoever reads the pipe."""
+        with self._unless_broken():
+            self.stdout.buffer.write(data)
+            self.stdout.flush()
+
+    def end_prompt(self) -> None:
+        """Nothing more is asked for."""
+        prompt, self.prompt = self.prompt, None
+        if prompt is not None:
+            with prompt.lock:
+                if prompt.shown() is not None:
+                    self._write(_CLEAR)
+
+    def _write(self, text: str) -> None:
+        if text:
+            self.stdout.write(text)
             self.stdout.flush()
 
     @contextmanager
     def _unless_broken(self) -> Iterator[None]:
         try:
-            yield
+            with nullcontext() if self.prompt is None else self.prompt.lock:
+                shown = None if self.prompt is None else self.prompt.shown()
+                self._write("" if shown is None else _CLEAR)
+                yield
+                self._write(shown or "")
         except BrokenPipeError:
             if self.on_broken_pipe is None:
                 raise
@@ -105,6 +144,11 @@ class Terminal:
     def interactive(self) -> bool:
         """Whether a person sits at both ends."""
         return sys.stdin is not None and sys.stdin.isatty() and self.stdout.isatty()
+
+
+def for_terminal(text: str) -> str:
+    """What a peer said, so that it cannot do anything to the terminal nor look like a line of ours."""
+    return "\n  ".join("\t".join(printable(part.encode()) for part in line.split("\t")) for line in text.split("\n"))
 
 
 def wants_colour(stream: TextIO) -> bool:

@@ -2,7 +2,10 @@
 
 import pytest
 
+from tests.contract import TestClosing as TestClosing
 from tests.contract import TestMessages as TestMessages
+from tests.contract import TestPings as TestPings
+from tests.contract import TestReceiving as TestReceiving
 from tests.net import Blocking, Net
 from tests.net import log as log
 from tests.net import nothing_is_left as nothing_is_left

@@ -160,9 +160,9 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
     async def send(self, message: Data | Iterable[Data] | AsyncIterable[Data]) -> None:
         """Send a message: text for a `str`, binary for bytes; from an iterable, one message in fragments.
 
-        It is on its way when this first waits, so cancelling it does not take it back.  It waits while more than
-        `write_limit` is under way.  When an iterable raises in the middle of its message, the connection is failed with
-        1011: the message cannot be finished.
+        It waits while more than `write_limit` is under way, and never after: when it is cancelled, nothing was sent.
+        When an iterable raises in the middle of its message, or its sending is cancelled there, the connection is
+        failed with 1011: the message cannot be finished.
 
         Raises:
             ConnectionClosed: the connection is closing or has ended.
@@ -172,29 +172,29 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
             async with self._fragments, aclosing(_each(message)) as fragments:
                 await self._send_fragments(fragments)
             return
+        if self._session.congested:
+            await self._until_written()
         if self._fragments.locked():
             async with self._fragments:
                 self._queue(message, more=False)
         else:
             self._queue(message, more=False)
-        if self._session.congested:
-            await self._until_written()
 
     async def _send_fragments(self, fragments: AsyncIterator[Data]) -> None:
         held: list[Data] = []
         try:
             async for fragment in fragments:
                 for data in held:
-                    self._queue(data, more=True)
                     await self._until_written()
+                    self._queue(data, more=True)
                 held = [fragment]
+            await self._until_written()
             self._queue(held[0] if held else b"", more=False)
         except BaseException:
             if self._in_message:
                 self._session.fail(CloseCode.INTERNAL_ERROR, "a message could not be finished", self._loop.time())
                 self._react()
             raise
-        await self._until_written()
 
     def _queue(self, data: Data, more: bool) -> None:
         connection = self._session.connection
@@ -216,8 +216,6 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
             writer = self._loop.create_future()
             self._writers.append(writer)
             await writer
-        if self._gone.done():
-            raise self._why_closed()
 
     async def ping(self, payload: bytes | str | None = None) -> Awaitable[float]:
         """Send a Ping (section 5.5.2).  Await what it gives back for the Pong: the latency in seconds.

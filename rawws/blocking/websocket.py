@@ -182,6 +182,8 @@ class WebSocket(Endpoint):
 
     def _send(self, data: Data, more: bool) -> None:
         with self._changed:
+            if self._session.congested:
+                self._until(lambda: not self._session.congested)
             connection = self._session.connection
             with self._unless_closed():
                 if isinstance(data, str):

@@ -1,6 +1,6 @@
 """Echo servers over loopback: what a message costs the server, in CPU time.
 
-    python -m bench.echo                    # everything, about five minutes
+    python -m bench.echo                    # everything, about two minutes
     python -m bench.echo --only pipelined --rounds 9
     python -m bench.echo --json > echo.json
 
@@ -15,16 +15,11 @@ are in the JSON.
 """
 
 import argparse
-import importlib.util
-import json
 import resource
-import statistics
-import sys
 from collections.abc import Sequence
-from typing import Any
 
-from bench.load import Cost, Scenario, cost, memory, running
-from bench.report import BASELINE, heading, progress, setting, table, versions
+from bench.load import Scenario, cost, memory, running
+from bench.report import Cost, Costs, as_json, behind, cost_rows, heading, median, present, progress, row_of, table
 from bench.servers import SERVERS
 
 SCENARIOS = (
@@ -34,20 +29,6 @@ SCENARIOS = (
     Scenario("pipelined 64 KiB, 8 under way", 64 * 1024, 8),
     Scenario("100 connections, 125 B, 8 under way each", 125, 8, 100),
 )
-
-Costs = dict[str, dict[str, Cost]]
-"""By the name of the scenario and that of the server."""
-
-
-def present() -> list[str]:
-    """The servers that can be started; a line is printed for each that cannot."""
-    found = []
-    for name, server in SERVERS.items():
-        if server.needs is not None and importlib.util.find_spec(server.needs) is None:
-            print(f"{name} is left out: {server.needs} is not installed", file=sys.stderr)
-        else:
-            found.append(name)
-    return found
 
 
 def measure(scenarios: Sequence[Scenario], names: list[str], rounds: int, seconds: float) -> Costs:
@@ -60,11 +41,7 @@ def measure(scenarios: Sequence[Scenario], names: list[str], rounds: int, second
                     progress(f"round {number} of {rounds}: {scenario.name}: {name}")
                     taken[scenario.name][name].append(cost(process, scenario, seconds))
     progress("")
-    return {scenario: {name: _median(costs) for name, costs in of.items()} for scenario, of in taken.items()}
-
-
-def _median(costs: list[Cost]) -> Cost:
-    return Cost(*(statistics.median(column) for column in zip(*costs)))
+    return {scenario: {name: median(costs) for name, costs in of.items()} for scenario, of in taken.items()}
 
 
 def measure_memory(names: list[str], connections: int) -> dict[str, float]:
@@ -79,36 +56,12 @@ def measure_memory(names: list[str], connections: int) -> dict[str, float]:
 
 
 def as_table(costs: Costs, bytes_idle: dict[str, float], names: list[str]) -> str:
-    """A line for each scenario, a column for each server."""
-    lines = [["server CPU µs a message (websockets / it)", *names]]
-    for scenario, of in costs.items():
-        lines.append([scenario, *(_cell(of[name].cpu, of[BASELINE].cpu if BASELINE in of else None) for name in names)])
+    """A line for each scenario, and one for the memory; a column for each server."""
+    rows = cost_rows("server CPU µs a message", costs, names)
     if bytes_idle:
-        baseline = bytes_idle.get(BASELINE)
-        cells = (_cell(bytes_idle[name] / 1024, None if baseline is None else baseline / 1024) for name in names)
-        lines.append(["memory of an idle connection, KiB", *cells])
-    return table(lines)
-
-
-def _cell(value: float, baseline: float | None) -> str:
-    return f"{value:.3g}" + ("" if baseline is None or value <= 0 else f" ({baseline / value:.2g})")
-
-
-def behind(costs: Costs, ours: str) -> list[str]:
-    """Where a peer's server is cheaper than `ours`, in words."""
-    lines = []
-    for scenario, of in costs.items():
-        peers = [name for name in of if name != "tcp" and not name.startswith("rawws")]
-        cheaper = [f"{name} ({of[name].cpu:.3g})" for name in peers if ours in of and of[name].cpu < of[ours].cpu]
-        if cheaper:
-            lines.append(f"{ours} ({of[ours].cpu:.3g} µs) is behind {', '.join(cheaper)}: {scenario}")
-    return lines
-
-
-def as_json(costs: Costs, bytes_idle: dict[str, float]) -> dict[str, Any]:
-    """Everything that was measured."""
-    rows = {scenario: {name: cost._asdict() for name, cost in of.items()} for scenario, of in costs.items()}
-    return {"setting": setting(), "versions": versions(), "costs": rows, "bytes of an idle connection": bytes_idle}
+        kibibytes = {name: size / 1024 for name, size in bytes_idle.items()}
+        rows.append(["memory of an idle connection, KiB", *row_of(kibibytes, names)])
+    return table(rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -125,12 +78,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.quick:
         options.rounds, options.seconds, options.connections = 1, 0.02, 20
     _allow_files(2 * options.connections + 500)
-    names = options.servers or present()
+    names = options.servers or present(SERVERS)
     scenarios = [scenario for scenario in SCENARIOS if options.only in scenario.name]
     costs = measure(scenarios, names, options.rounds, options.seconds)
     bytes_idle = measure_memory(names, options.connections) if options.connections else {}
     if options.json:
-        print(json.dumps(as_json(costs, bytes_idle), indent=2))
+        print(as_json(costs, bytes_of_an_idle_connection=bytes_idle))
         return
     print(heading())
     print(as_table(costs, bytes_idle, names))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from bench.report import Cost
 from rawws.core.frames import Opcode, encode_frame
 
 KEY = bytes.fromhex("37fa213d")
@@ -83,14 +84,6 @@ class Scenario(NamedTuple):
     window: int
     """Messages under way on each connection."""
     connections: int = 1
-
-
-class Cost(NamedTuple):
-    """What answering took, in microseconds a message."""
-
-    cpu: float
-    wall: float
-    messages: int
 
 
 def open_connection(port: int, handshake: bool) -> socket.socket:

@@ -46,3 +46,11 @@ def test_the_echo_servers_are_compared_in_a_table():
 
     for row in ("latency 16 B", "pipelined 64 KiB", "100 connections", "memory of an idle connection"):
         assert [True] * 3 == [cell[0].isdigit() for cell in cells(printed, row)]
+
+
+def test_the_clients_are_compared_in_a_table():
+    """Each of our clients gets its messages back, and has a figure in every scenario."""
+    printed = bench("bench.client", "--quick", "--clients", "rawws aio", "rawws blocking")
+
+    for row in ("request and response 16 B", "16 B, 64 under way", "64 KiB, 4 under way"):
+        assert [True] * 2 == [cell[0].isdigit() for cell in cells(printed, row)]

@@ -576,6 +576,18 @@ class TestClosing:
             assert b"" == await peer.end()
             await waiting
 
+    @both_roles
+    @behaviour
+    async def test_that_the_peer_does_not_wait_for_is_heard(self, net: Net, role: str) -> None:
+        """A peer that is gone right behind its Close has closed, though our answer finds nobody."""
+        async with net.facing(role) as (ws, peer):
+            receiving = asyncio.ensure_future(ws.recv())
+            await peer.say(CLOSE, close_body(1001))
+            peer.close()
+
+            assert 1001 == await code_of(receiving)
+            await ws.wait_closed()
+
     @behaviour
     async def test_twice_only_waits(self, net: Net) -> None:
         """Closing what is closed, or closing, changes nothing and returns."""

@@ -400,8 +400,12 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         self._hung_up = True
         if self._eof or not transport.can_write_eof():
             transport.close()
-        else:
+            return
+        try:
             transport.write_eof()
+        except OSError:
+            # The peer did not wait for our Close: the kernel knows already, and tells the loop in a moment.
+            transport.abort()
 
     def _note_backlog(self) -> None:
         if self._transport is not None:

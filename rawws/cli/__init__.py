@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -17,15 +18,20 @@ VERBS = ("connect", "serve", "explain", "demo")
 HELP = """\
 rawws: WebSocket on the command line, with every byte explained.
 
-  rawws URL                 connect to ws:// or wss:// and talk: type lines, read answers
-  rawws connect URL         the same, with more to choose: rawws connect --help
-  rawws serve [HOST:PORT]   an echo server on localhost:8765, with a page for your browser
-  rawws explain BYTES       take frames apart: rawws explain 81 85 37 fa 21 3d 7f 9f 4d 51 58
+  rawws URL                 talk to ws:// or wss://: type lines, read answers
+  rawws connect URL         the same; rawws connect --help shows its options
+  rawws serve [HOST:PORT]   an echo server on localhost:8765, with a page for
+                            your browser
+  rawws explain BYTES       take frames apart, and say which rules they break
   rawws demo                one whole conversation, every byte explained
 
-Try it: rawws demo.  In scripts: --json gives one JSON object for each line, and the exit code is
-0 for a clean end, 1 an abnormal one, 2 a refused handshake, 3 the network, 4 a broken rule, 64 a
-command line that makes no sense.
+try it:
+  rawws demo
+  rawws explain 81 85 37 fa 21 3d 7f 9f 4d 51 58
+
+in scripts: --json gives one JSON object for each line, and the exit code is
+0 for a clean end, 1 an abnormal one, 2 a refused handshake, 3 the network,
+4 a broken rule, 64 a wrong command line, 130 Ctrl-C
 """
 
 
@@ -38,18 +44,23 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; gives back the exit code, and never raises."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     try:
-        return _run(list(sys.argv[1:] if argv is None else argv))
+        return _guarded(list(sys.argv[1:] if argv is None else argv))
+    finally:
+        _abandon_what_cannot_be_written()
+
+
+def _guarded(argv: list[str]) -> int:
+    try:
+        return _run(argv)
+    except SystemExit as end:  # --help
+        return int(end.code or 0)
     except Trouble as trouble:
         return _complain(trouble.line, trouble.code)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        # Whatever is still in the buffer has nowhere to go; without this Python complains about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.BROKEN_PIPE
     except OSError as error:
         return _complain(f"rawws: {error.strerror or error}", Exit.NETWORK)
@@ -60,9 +71,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(f"rawws: {type(error).__name__}: {error}; {advice}", Exit.ABNORMAL)
 
 
+def _prepare_streams() -> None:
+    """Have streams, whatever they are: they may be closed, or of an encoding that lacks most characters."""
+    for name in ("stdin", "stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nothing, "r" if name == "stdin" else "w", encoding="utf-8"))
+        elif name != "stdin" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _abandon_what_cannot_be_written() -> None:
+    """At its exit Python would try again, and complain: the reader is gone, or the disk full."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _complain(line: str, code: Exit) -> Exit:
     line = " ".join(line.split())
-    Terminal().err((line if line.startswith("rawws") else f"rawws: {line}", "bad"))
+    with suppress(OSError):
+        Terminal().err((line if line.startswith("rawws") else f"rawws: {line}", "bad"))
     return code
 
 
@@ -90,9 +122,10 @@ def parser_of(name: str, module: ModuleType | Any) -> Parser:
     """What a verb understands."""
     parser = Parser(
         prog=f"rawws {name}",
+        usage=f"rawws {name} {module.USAGE}",
         description=module.SUMMARY,
         epilog=module.EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=30, width=80),
         allow_abbrev=False,
     )
     module.add_arguments(parser)

@@ -46,7 +46,9 @@ def _file(name: str) -> bytes:
 
 def from_data(data: bytes, form: str, where: str) -> bytes:
     """The bytes in a file: text in one of the forms, or, if it is no such text, what the file holds."""
-    if form == "raw" or not data:
+    if not data:
+        raise Trouble(f"{where} is empty; there is nothing to explain", Exit.USAGE)
+    if form == "raw":
         return data
     if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\n\r\r\n"):
         advice = "save one direction of the stream as raw bytes (Wireshark: Follow, TCP Stream, Show as Raw)"

@@ -19,23 +19,29 @@ from rawws.cli.watch import Watch
 from rawws.core.settings import Role
 from rawws.uri import parse
 
-SUMMARY = "talk to a WebSocket server: each line is a message, and what comes back is printed"
+USAGE = "[options] URL"
+
+SUMMARY = "Talk to a WebSocket server: each line is a message, answers are printed."
 
 EPILOG = """\
-In a terminal, lines are sent as you type them and /help shows what else there is. From a pipe each line is a message;
-at its end rawws waits for as many answers as it sent, and at most --wait seconds of silence, and says goodbye.
-Messages go to stdout and everything else to stderr. On a pipe, text comes as it is with a line end behind it; binary
-messages as hex, or with --binary as they are with nothing between them.
+In a terminal lines are sent as you type them; /help shows what else there is.
+From a pipe each line is a message. At its end rawws waits for as many answers
+as it sent, through at most --wait seconds of silence, and says goodbye.
+
+Messages go to stdout, all else to stderr. On a pipe text comes as it is, with
+a line end behind it; binary messages come in hex, or with --binary as they
+are with nothing between them.
 
 examples:
   rawws wss://example.com/chat
-  rawws -v ws://localhost:8765                         every header and every frame, with its meaning
+  rawws -v ws://localhost:8765         every header and frame, with its meaning
   echo hi | rawws ws://localhost:8765
+  rawws -1 wss://example.com/feed      the first message, and no more
   rawws -x '{"subscribe": "ticks"}' --wait inf wss://example.com/feed
-  rawws -1 wss://example.com/feed </dev/null           the first message, and no more
   rawws -H 'Cookie: a=b' --origin https://example.com wss://example.com/
 
-exit codes: 0 a clean end, 1 an abnormal one, 2 no 101 from the server, 3 network or TLS, 4 a broken rule, 64 usage
+exit codes: 0 a clean end, 1 an abnormal one, 2 no 101 from the server,
+3 network or TLS, 4 the server broke a rule, 64 a wrong command line
 """
 
 
@@ -59,7 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="this long without an answer at the end (5, or inf)",
     )
     asking = parser.add_argument_group("how to ask")
-    asking.add_argument("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'")
+    asking.add_argument(
+        "-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field of the request"
+    )
     asking.add_argument("--origin", metavar="URL", help="the page that we claim to be")
     asking.add_argument("--subprotocol", action="append", default=[], metavar="NAME", help="offered; may be repeated")
     asking.add_argument("--user", metavar="NAME:PASSWORD", help="sent as Basic credentials")

@@ -23,11 +23,14 @@ from rawws.core.settings import Role
 from rawws.core.upgrade import UpgradeRequest
 from rawws.tap import Frame, Line, Record, Tap, name_of
 
-SUMMARY = "one whole conversation between a client and a server, every byte explained"
+USAGE = "[options]"
+
+SUMMARY = "One whole conversation between a client and a server, every byte explained."
 
 EPILOG = """\
-The bytes are the same for everybody: the key and the masks are those of RFC 6455. Take any of them to
-rawws explain, or talk to a server yourself: rawws serve in one window, rawws ws://localhost:8765 in another.
+The bytes are the same for everybody: the key and the masks are those of
+RFC 6455. Take any of them to rawws explain, or talk to a server yourself:
+rawws serve in one window, rawws ws://localhost:8765 in another.
 """
 
 PATIENCE = 10.0

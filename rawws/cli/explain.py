@@ -17,17 +17,22 @@ from rawws.core.settings import Role
 from rawws.core.upgrade import UpgradeRequest
 from rawws.tap import Frame, Judge, Line, name_of, printable
 
-SUMMARY = "take bytes apart: frames, messages and HTTP heads, each group with its meaning"
+USAGE = "[options] BYTES..."
+
+SUMMARY = "Take bytes apart: frames, messages and HTTP heads, each group with its meaning."
 
 EPILOG = """\
-Bytes in any usual form: hex with or without blanks, colons, commas, 0x or \\x; what xxd, hexdump -C, od -t x1 and
-Wireshark print; literals of C and Python; base64; @FILE for a file, - for stdin, in one of these forms or binary.
+Bytes in any usual form: hex with or without blanks, colons, commas, 0x or \\x;
+what xxd, hexdump -C, od -t x1 and Wireshark print; literals of C and Python;
+base64; @FILE for a file and - for stdin, in one of these forms or binary.
 
 examples:
   rawws explain 81 85 37 fa 21 3d 7f 9f 4d 51 58
   rawws explain 'gYU3+iE9f59NUVg='
   rawws explain --from server @answer.bin
   xxd capture.bin | rawws explain -
+
+exit codes: 0 all is legal, 4 a rule is broken, 64 this is no form of bytes
 """
 
 _HEAD = re.compile(rb"[A-Z]{3,20} \S+ HTTP/\d|HTTP/\d(?:\.\d)? \d")

@@ -25,15 +25,16 @@ from rawws.core.settings import Role
 from rawws.core.upgrade import SAME_ORIGIN, UpgradeRequest, refusal
 from rawws.endpoint import Response
 
-SUMMARY = "an echo server: what a client sends comes back. A browser gets a page that is a client."
+USAGE = "[options] [HOST:PORT]"
+
+SUMMARY = "An echo server: what a client sends comes back. For a browser there is a page."
 
 EPILOG = """\
-HOST:PORT is localhost:8765 unless you say otherwise; :8765 listens on all addresses of this machine, and port 0
-takes one that is free. Ctrl-C ends it: every client is told 1001, going away.
+It ends with Ctrl-C, and tells every client 1001, going away.
 
 examples:
   rawws serve
-  rawws serve -v :9000                     who connects, every handshake and every frame
+  rawws serve -v :9000               who connects, each handshake, each frame
   rawws serve --tls cert.pem key.pem
   rawws serve --json -v | jq 'select(.event == "frame")'
 """
@@ -41,7 +42,14 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `rawws serve` takes."""
-    parser.add_argument("address", nargs="?", type=address, default="localhost:8765", metavar="HOST:PORT")
+    parser.add_argument(
+        "address",
+        nargs="?",
+        type=address,
+        default="localhost:8765",
+        metavar="HOST:PORT",
+        help="localhost:8765; :8765 is on all addresses, port 0 any that is free",
+    )
     parser.add_argument("--unix", metavar="PATH", help="listen on a Unix socket instead")
     parser.add_argument(
         "--tls", nargs=2, metavar=("CERT", "KEY"), help="serve wss:// with this certificate and key (PEM)"

@@ -125,6 +125,12 @@ def test_what_cannot_be_read_is_told_with_advice(text: str, form: str, advice: s
     assert (True, Exit.USAGE) == (advice in caught.value.line, caught.value.code)
 
 
+def test_nothing_is_not_explained() -> None:
+    """An empty file or pipe is a mistake, not legal traffic."""
+    with pytest.raises(Trouble, match="stdin is empty"):
+        from_data(b"", "raw", "stdin")
+
+
 def test_a_packet_capture_is_recognised() -> None:
     """Frames lie deep in a pcap; the advice says how to get them out."""
     with pytest.raises(Trouble, match="Follow, TCP Stream"):

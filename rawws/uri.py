@@ -72,7 +72,7 @@ def _host(given: str | None, uri: str) -> str:
     try:
         if ":" in host:
             return str(ip_address(host))
-        ascii_host = host.encode("idna").decode() if not host.isascii() else host
+        ascii_host = (host.encode("idna").decode() if not host.isascii() else host).lower()
     except ValueError as error:
         raise ValueError(f"not the name of a host: {host!r} ({error})") from None
     if not is_host(ascii_host.encode()) or ":" in ascii_host:

@@ -159,3 +159,9 @@ def test_whatever_is_given_can_be_asked_for_or_is_refused(uri):
     assert is_host(found.host_header.encode())
     assert is_target(found.target.encode())
     assert 1 <= found.port <= 65535
+
+
+def test_a_name_has_one_spelling():
+    """Names of hosts do not know case (RFC 3986, 3.2.2): a letter that was percent-encoded is written small too."""
+    assert ("example.com", "example.com") == parse("ws://EX%41MPLE.com/")[1:5:3]
+    assert parse("ws://bücher.example/") == parse("ws://B%C3%9CCHER.ex%41mple/")

@@ -297,6 +297,10 @@ class HeadReader:
                 return start, head
         return start, None
 
+    def forget(self) -> None:
+        """Let go of the lines of a head that nobody will read to its end."""
+        self._lines.clear()
+
     def _line_at(self, data: bytes, start: int, offset: int) -> bytes | None:
         """The line that begins at `start`, with its end; None while it is not all there."""
         line = data[start : data.find(b"\n", start) + 1 or None]

@@ -149,6 +149,7 @@ class _Handshake(Connection):
 
     def _end(self, closed: Closed) -> None:
         if self._opening:
+            self._head.forget()
             self._opening = False
             self._failed = True
             self.ours = ENDED

@@ -935,3 +935,15 @@ def test_whatever_comes_is_an_event(make, data):
     whole = outcome(make(limits=limits), [data])
     assert whole == outcome(make(limits=limits), [data[at : at + 1] for at in range(len(data))])
     assert whole == outcome(make(limits=limits), [data[: len(data) // 2], data[len(data) // 2 :]])
+
+
+@pytest.mark.parametrize("end", [b"no field\r\n\r\n", b"\x00\r\n", b"x: " + bytes(9000)])
+def test_a_head_that_is_refused_is_not_kept(end):
+    """While the peer is given time to read the refusal, nothing of the head that it sent stays in memory."""
+    for make in (ServerConnection, client):
+        connection = make()
+        first = REQUEST if make is ServerConnection else ANSWER
+        connection.receive_data(first[:-2] + b"x-much: more\r\n" * 60 + end)
+        assert isinstance(list(connection.events())[-1], Closed)
+        connection.data_to_send()
+        assert b"x-much: more" not in pickle.dumps(connection)

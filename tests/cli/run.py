@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import Any, NamedTuple
@@ -44,18 +45,28 @@ class Run:
 
 def spawn(*argv: str, **options: Any) -> subprocess.Popen[str]:
     """Start `rawws` as a process, with pipes."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "rawws", *argv],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | ENVIRONMENT,
-        **options,
-    )
+    # A shell that runs the tests in the background has SIGINT ignored, and whoever is started inherits that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "rawws", *argv],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | ENVIRONMENT,
+            **options,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def finish(process: subprocess.Popen[str], stdin: str | None = None) -> Outcome:
     """Wait for its end."""
-    out, err = process.communicate(stdin, timeout=20)
+    try:
+        out, err = process.communicate(stdin, timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
     return Outcome(process.returncode, out, err)

@@ -11,6 +11,7 @@ from rawws.core import rules
 from rawws.core.connection import Connection, Wants
 from rawws.core.errors import LocalProtocolError, NotOpen
 from rawws.core.events import Closed, Event, Ping, Pong
+from rawws.core.http1 import ServerConnection
 from rawws.core.settings import Agreement, Role
 from rawws.core.states import State
 from tests.wire import (
@@ -556,6 +557,21 @@ def test_the_error_in_a_copy_names_the_same_rule(role: Role) -> None:
         error = twin.closed and twin.closed.error
         assert error is not None
         assert error.rule is rules.OPCODE_RESERVED
+
+
+# --- Before it is open ------------------------------------------------------------------------------------------------
+
+
+def test_before_it_is_open_a_connection_reads_no_frames_and_sends_none() -> None:
+    """What opens it reads something else first; a caller that is early made a mistake and lost no race."""
+    server = ServerConnection()
+    for call in (Connection.ping, Connection.pong, lambda one: one.send_text("a"), lambda one: one.send_binary(b"a")):
+        with pytest.raises(LocalProtocolError) as caught:
+            call(server)
+        assert (rules.NOT_YET_OPEN, LocalProtocolError) == (caught.value.rule, caught.type)
+
+    assert [] == feed(server, b"GET / HT")
+    assert (State.CONNECTING, Wants.DATA, b"") == (server.state, server.wants, server.data_to_send())
 
 
 # --- What is known ----------------------------------------------------------------------------------------------------

@@ -254,4 +254,6 @@ def opening_failed(ending: Closed | None) -> Exception:
     """What `connect` raises when the connection ended in the opening handshake with no answer."""
     if ending is not None and ending.error is not None:
         return ending.error
+    if ending is not None and ending.by == "local":
+        return TimeoutError(ending.reason)
     return ConnectionError("the server ended the connection in the opening handshake")

@@ -25,9 +25,9 @@ async def code_of(ending: Any) -> int:
     return error.code
 
 
-async def never(task: "asyncio.Future[Any]") -> bool:
+async def never(task: "asyncio.Future[Any]", moment: float = 0.03) -> bool:
     """Whether this goes on waiting, as far as a moment can tell."""
-    done, _ = await asyncio.wait([task], timeout=0.1)
+    done, _ = await asyncio.wait([task], timeout=moment)
     return not done
 
 

@@ -119,7 +119,7 @@ class Net:
                     await ws.abort()
 
     @contextlib.asynccontextmanager
-    async def facing_client(self, **options: Any) -> AsyncIterator[tuple[Any, "Peer"]]:
+    async def facing_client(self, is_small: bool = False, **options: Any) -> AsyncIterator[tuple[Any, "Peer"]]:
         """The WebSocket that a handler of ours was given, and the raw client at its other end."""
         loop = asyncio.get_running_loop()
         given: asyncio.Future[Any] = loop.create_future()
@@ -129,7 +129,7 @@ class Net:
             given.set_result(ws)
             await done.wait()
 
-        async with self.serve(handler, **options) as server, await called(server.port) as peer:
+        async with self.serve(handler, **options) as server, await called(server.port, is_small) as peer:
             await peer.ask(server.port)
             ws = await given
             try:
@@ -453,23 +453,26 @@ class Listening:
 
 
 @contextlib.asynccontextmanager
-async def listening(receive_buffer: int | None = None) -> AsyncIterator[Listening]:
+async def listening() -> AsyncIterator[Listening]:
     """Listen on a port."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         sock.setblocking(False)
-        if receive_buffer is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         yield Listening(sock)
 
 
-async def called(port: int, receive_buffer: int | None = None) -> Peer:
+async def called(port: int, is_small: bool = False) -> Peer:
     """Connect to a port."""
-    sock = socket.socket()
-    if receive_buffer is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    sock = small(socket.socket()) if is_small else socket.socket()
     sock.setblocking(False)
     await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
     return Peer(sock, KEY)
+
+
+def small(sock: socket.socket) -> socket.socket:
+    """Give a socket the smallest buffers that there are."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    return sock
 
 
 # --- Nothing is left behind -----------------------------------------------------------------------------------------

@@ -9,6 +9,10 @@ from tests.contract import TestReceiving as TestReceiving
 from tests.net import Blocking, Net
 from tests.net import log as log
 from tests.net import nothing_is_left as nothing_is_left
+from tests.trouble import TestBackpressure as TestBackpressure
+from tests.trouble import TestGathering as TestGathering
+from tests.trouble import TestPatience as TestPatience
+from tests.trouble import TestVanishing as TestVanishing
 
 
 @pytest.fixture

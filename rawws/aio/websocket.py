@@ -29,7 +29,7 @@ RECEIVE_SIZE = 64 * 1024
 """One read at the most: what a turn of the loop may spend on one connection."""
 GATHER_SIZE = 16 * 1024
 FAIR_SHARE = 64
-"""Messages that a task may receive in a row before others have a turn."""
+"""Messages that a task may receive in a row, or send, before others have a turn."""
 
 # One for each loop: what is read into it is taken out before anything else can happen there.
 _buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
@@ -73,6 +73,7 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         self._pongs: dict[int, tuple[asyncio.Future[float], float]] = {}
         self._fragments = asyncio.Lock()
         self._in_a_row = 0
+        self._sent_in_a_row = 0
 
     # --- Receiving ------------------------------------------------------------------------------------------------
 
@@ -129,8 +130,8 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
             raise
 
     async def _let_others_run(self) -> None:
-        """Give other tasks their turn, though there is always a message."""
-        self._in_a_row = 0
+        """Give other tasks their turn, though there is always a message, or always room for one."""
+        self._in_a_row = self._sent_in_a_row = 0
         await asyncio.sleep(0)
 
     def _take(self, next_of: Callable[[float], Any]) -> Any:
@@ -146,7 +147,7 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
     async def _wait_for_message(self) -> None:
         if self._receiver is not None:
             raise RuntimeError("another task is receiving from this WebSocket")
-        self._in_a_row = 0
+        self._in_a_row = self._sent_in_a_row = 0
         if self._session.connection.has_data_to_send:
             self._act()
         self._receiver = self._loop.create_future()
@@ -172,6 +173,9 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
             async with self._fragments, aclosing(_each(message)) as fragments:
                 await self._send_fragments(fragments)
             return
+        self._sent_in_a_row += 1
+        if self._sent_in_a_row >= FAIR_SHARE:
+            await self._let_others_run()
         if self._session.congested:
             await self._until_written()
         if self._fragments.locked():

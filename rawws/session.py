@@ -194,6 +194,7 @@ class Session:
         if not self._messages:
             if self.ending is not None:
                 self._finish(now)
+                self._pieces = Pieces()  # Of a message that nobody will complete.
                 raise ConnectionClosed(self.ending)
             self._hungry = True
             return None

@@ -1669,3 +1669,16 @@ def test_an_end_by_a_violation_names_the_rule() -> None:
 
     with pytest.raises(ConnectionClosed, match=r"^1002: .*\(opcode-reserved, section 5.2 at byte 0\)$"):
         session.next_message(0.0)
+
+
+def test_a_piece_of_a_message_that_will_never_be_whole_does_not_follow_the_end() -> None:
+    """Who waited for a whole message and was told of the end gets nothing more, whatever it asks for."""
+    session = start()
+    session.connection.stream = True
+    session.receive_data(said(session, TEXT, "a", fin=False), 0.0)
+    assert session.next_message(0.0) is None
+    session.lost(0.0)
+
+    for take in (session.next_message, session.next_chunk, session.next_chunk):
+        with pytest.raises(ConnectionClosed):
+            take(0.0)

@@ -232,6 +232,16 @@ class Endpoint:
         return None if ending is None else ending.reason
 
     @property
+    def close_sent(self) -> tuple[int, str] | None:
+        """The code and the reason in the Close frame that we sent; None if there is none."""
+        return self._session.connection.close_sent
+
+    @property
+    def close_received(self) -> tuple[int, str] | None:
+        """The code and the reason in the peer's Close frame; None if there is none."""
+        return self._session.connection.close_received
+
+    @property
     def latency(self) -> float | None:
         """Seconds from the last Ping that was answered to its Pong; None before the first."""
         return self._session.latency

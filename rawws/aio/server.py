@@ -58,11 +58,12 @@ class Server:
         self._open: set[WebSocket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = asyncio.Event()
+        self._server: asyncio.Server | None = None
 
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
         """The sockets that it listens on."""
-        return tuple(self._server.sockets)
+        return () if self._server is None else tuple(self._server.sockets)
 
     @property
     def port(self) -> int:
@@ -88,6 +89,8 @@ class Server:
         A handler that does not end within a second of the end of its connection is cancelled.
         """
         self._closed.set()
+        if self._server is None:
+            return
         self._server.close()
         for ws in list(self._opening):
             ws.abort()
@@ -101,9 +104,12 @@ class Server:
         await self._server.wait_closed()
 
     async def _start(self) -> Self:
+        """Begin to listen; nothing happens if it has begun, so that a server that was awaited can be a context too."""
+        if self._server is not None:
+            return self
         loop = asyncio.get_running_loop()
         start = loop.create_unix_server if "path" in self._listen else loop.create_server
-        self._server: asyncio.Server = await start(self._new, **self._listen)
+        self._server = await start(self._new, **self._listen)
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:

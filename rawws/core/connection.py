@@ -75,7 +75,8 @@ class Connection:
         agreement: what the opening handshake settled.
         limits: how much the peer may ask of us.
         stream: give messages as `Chunk`s, as they come, also inside one frame.  It may be set at any time and counts
-            from the next piece on; switched off, it counts from the next message on.
+            from the next piece on that is read; switched off, it counts from the next message on.  (Whole messages
+            that lie behind one another may have been read together already.)
         auto_pong: answer each Ping.
         auto_close: answer the peer's Close, and its violations, as soon as `Closed` is given out.  Without it the
             answer waits for `answer_close`, and until then this side may go on sending.

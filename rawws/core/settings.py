@@ -36,8 +36,7 @@ class Limits:
         frame: the payload of one data frame; None: what `message` leaves.  A length is judged when it is announced,
             before a byte of the payload is there.
         fragments: frames in one message; None: 1,024 and one more for every 16 bytes of `message`, so that the
-        fragments
-            of an honest sender pass and a flood of empty ones ends early.
+            fragments of an honest sender pass and a flood of empty ones ends early.
         pongs: automatic answers that may wait to be sent, at least 1; beyond it the newest replaces the one before
             (section 5.5.3).
         header_bytes: one HTTP head, from its first byte to the empty line.

@@ -112,7 +112,6 @@ class Session:
         self.connection.ours = ENDED
         self.connection.data_to_send()
         self.proceed(now)
-        self._finish(now)
 
     def wake(self, now: float) -> None:
         """The time of `Todo.wake_at` has come; report the `backlog` first.  Calling it early does nothing."""

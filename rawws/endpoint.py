@@ -91,6 +91,13 @@ def _encoded(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else bytes(text)
 
 
+def names(subprotocols: Iterable[str]) -> tuple[str, ...]:
+    """The names of subprotocols; raises `TypeError` for one `str`, which is an iterable of letters."""
+    if isinstance(subprotocols, str):
+        raise TypeError("subprotocols is a list of names, not one name")
+    return tuple(subprotocols)
+
+
 class Tap(Protocol):
     """Who listens on the wire: it sees every byte of a connection, in order, from the opening handshake on."""
 
@@ -175,7 +182,7 @@ def client_connection(
     uri: URI,
     headers: HeadersLike,
     origin: str | None,
-    subprotocols: Iterable[str],
+    subprotocols: tuple[str, ...],
     user_agent: str | None,
     limits: Limits,
     random: Callable[[int], bytes],
@@ -191,7 +198,7 @@ def client_connection(
     if uri.authorization is not None and b"authorization" not in names:
         added.append((b"Authorization", uri.authorization.encode()))
     return ClientConnection(
-        uri.host_header, uri.target, headers=added + own, subprotocols=tuple(subprotocols), limits=limits, random=random
+        uri.host_header, uri.target, headers=added + own, subprotocols=subprotocols, limits=limits, random=random
     )
 
 

@@ -20,6 +20,7 @@ from rawws.endpoint import (
     check_options,
     client_connection,
     limits_of,
+    names,
     opening_failed,
     patience_of,
 )
@@ -72,7 +73,7 @@ class connect:
         self._uri = parse(uri)
         self._patience = patience_of(options)
         self._new_connection = partial(
-            client_connection, self._uri, headers, origin, tuple(subprotocols), user_agent, limits_of(options), random
+            client_connection, self._uri, headers, origin, names(subprotocols), user_agent, limits_of(options), random
         )
         self._place = self._where(ssl, unix, sock)
         self._unix = unix

@@ -1,6 +1,7 @@
 """Serving with asyncio."""
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import socket
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias, Unpack
 
 from rawws.aio.websocket import WebSocket
+from rawws.core.errors import NotOpen
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request, ServerConnection
 from rawws.core.upgrade import SAME_ORIGIN, Origins
@@ -22,6 +24,7 @@ from rawws.endpoint import (
     Tap,
     check_options,
     limits_of,
+    names,
     patience_of,
 )
 from rawws.session import ConnectionClosed
@@ -101,7 +104,11 @@ class Server:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        await self._server.wait_closed()
+        # What is left now is stuck in TLS.  From Python 3.12 on this waits for it; 3.13 can drop it.
+        getattr(self._server, "abort_clients", lambda: None)()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await self._server.wait_closed()
 
     async def _start(self) -> Self:
         """Begin to listen; nothing happens if it has begun, so that a server that was awaited can be a context too."""
@@ -110,6 +117,11 @@ class Server:
         loop = asyncio.get_running_loop()
         start = loop.create_unix_server if "path" in self._listen else loop.create_server
         self._server = await start(self._new, **self._listen)
+        if len(self.sockets) > 1 and not self._listen.get("port"):
+            # "localhost" has two addresses; with port 0 both get the port that the first one found.
+            self._listen["port"] = self.port
+            self._server.close()
+            self._server = await start(self._new, **self._listen)
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:
@@ -126,13 +138,17 @@ class Server:
     # --- One connection -------------------------------------------------------------------------------------------
 
     def _new(self) -> WebSocket:
+        tap = None if self._tap is None else self._tap()
         connection = ServerConnection(limits=self._limits)
-        ws = WebSocket(connection, self._patience, self._on_opening, None if self._tap is None else self._tap())
-        if len(self._opening) >= self._max_opening:
+        return WebSocket(connection, self._patience, self._on_opening, tap, self._on_made)
+
+    def _on_made(self, ws: WebSocket) -> None:
+        """TCP is there, and TLS with it.  What fails in TLS is never heard of again, so it is not counted before."""
+        if len(self._opening) >= self._max_opening or self._closed.is_set():
             ws.abort()
-        self._opening.add(ws)
-        ws.on_gone(self._opening.discard)
-        return ws
+        else:
+            self._opening.add(ws)
+            ws.on_gone(self._opening.discard)
 
     def _on_opening(self, ws: WebSocket, event: Request | Connected | Rejected | None) -> None:
         if isinstance(event, Request):
@@ -162,9 +178,13 @@ class Server:
             if inspect.isawaitable(response):
                 response = await response
             return ws.answer(request, self._reception, response)
+        except NotOpen:
+            return False  # The client has left, or was told that it took too long.
         except Exception:
             _logger.exception("a hook of the opening handshake raised")
-            return ws.answer(request, self._reception, Response(500))
+        with contextlib.suppress(NotOpen):
+            ws.answer(request, self._reception, Response(500))
+        return False
 
     async def _handle(self, ws: WebSocket) -> None:
         code = CloseCode.NORMAL
@@ -221,12 +241,13 @@ def serve(
     """
     listen: dict[str, Any] = {"backlog": backlog}
     if ssl is not None:
-        listen |= {"ssl": ssl, "ssl_shutdown_timeout": patience_of(options).closing}
+        patience = patience_of(options)
+        listen |= {"ssl": ssl, "ssl_handshake_timeout": patience.opening, "ssl_shutdown_timeout": patience.closing}
     if unix is not None:
         listen["path"] = unix
     elif sock is not None:
         listen["sock"] = sock
     else:
         listen |= {"host": host, "port": port, "reuse_port": reuse_port}
-    reception = Reception(tuple(subprotocols), select_subprotocol, origins, process_response)
+    reception = Reception(names(subprotocols), select_subprotocol, origins, process_response)
     return Server(handler, reception, process_request, tap, max_opening, options, listen)

@@ -54,12 +54,14 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         patience: Patience,
         on_opening: OnOpening,
         tap: Tap | None = None,
+        on_made: Callable[["WebSocket"], object] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._buffer = _buffer_of(self._loop)
         self._session = Session(connection, self._loop.time(), patience)
         self._on_opening: OnOpening | None = on_opening
         self._tap = tap
+        self._on_made = on_made
         self._transport: asyncio.Transport | None = None
         self._gone = self._loop.create_future()
         self._eof = False
@@ -313,6 +315,8 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         self._transport = transport
         patience = self._session.patience
         transport.set_write_buffer_limits(patience.write_high, patience.write_low)
+        if self._on_made is not None:
+            self._on_made(self)
         self._act()
 
     def get_buffer(self, sizehint: int) -> memoryview:

@@ -18,6 +18,7 @@ from rawws.endpoint import (
     check_options,
     client_connection,
     limits_of,
+    names,
     opening_failed,
     patience_of,
 )
@@ -64,7 +65,7 @@ def connect(
     where = parse(uri)
     if ssl is not None and not where.secure:
         raise ValueError("an ssl context needs a wss:// URI")
-    connection = client_connection(where, headers, origin, subprotocols, user_agent, limits_of(options), random)
+    connection = client_connection(where, headers, origin, names(subprotocols), user_agent, limits_of(options), random)
     patience = patience_of(options)
     deadline = None if patience.opening is None else monotonic() + patience.opening
     sock = _open_socket(where, ssl, unix, sock, deadline)

@@ -1,6 +1,7 @@
 """Serving with blocking sockets: one thread for each connection."""
 
 import contextlib
+import errno
 import logging
 import selectors
 import socket
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import Self, TypeAlias, Unpack
 
 from rawws.blocking.websocket import WebSocket
+from rawws.core.errors import NotOpen
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Request, ServerConnection
 from rawws.core.states import State
@@ -25,6 +27,7 @@ from rawws.endpoint import (
     Tap,
     check_options,
     limits_of,
+    names,
     patience_of,
 )
 from rawws.session import ConnectionClosed
@@ -33,6 +36,9 @@ Handler: TypeAlias = Callable[[WebSocket], object]
 ProcessRequest: TypeAlias = Callable[[Request], Response | None]
 
 _logger = logging.getLogger("rawws.server")
+
+# Out of file descriptors, or of memory.
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Server:
@@ -62,6 +68,7 @@ class Server:
         self._lock = threading.RLock()  # a handler of signals may call `close` in the middle of anything
         self._all: set[WebSocket] = set()
         self._threads: set[threading.Thread] = set()
+        self._in_tls: set[socket.socket] = set()
         self._is_closed = threading.Event()
         self._accepting = 0  # threads in `serve_forever`
         self._waker, self._wakee = socket.socketpair()
@@ -121,6 +128,9 @@ class Server:
             sock.close()
         with self._lock:
             connections, threads = list(self._all), list(self._threads)
+            for sock in self._in_tls:
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)  # Under TLS, which goes on in another thread.
         for ws in connections:
             if ws.state is State.CONNECTING:
                 ws.abort()
@@ -150,20 +160,28 @@ class Server:
                 return
         try:
             sock, _ = listening.accept()
-        except OSError:
+        except OSError as error:
             self._slots.release()
+            if error.errno in _EXHAUSTED:
+                self._is_closed.wait(0.1)  # It would be the same again at once.
             return
         # A handler that never ends must not keep the program from ending; `close` waits for the others.
         thread = threading.Thread(target=self._serve, args=(sock,), name="rawws connection", daemon=True)
         with self._lock:
-            self._threads.add(thread)
-            thread.start()  # Here, so that `close` does not find a thread that it cannot wait for yet.
+            try:
+                thread.start()
+            except RuntimeError:  # There can be no more threads.
+                sock.close()
+                self._slots.release()
+            else:
+                self._threads.add(thread)
 
     def _serve(self, sock: socket.socket) -> None:
         """All of one connection, in a thread of its own."""
+        began = monotonic()
         try:
             with contextlib.suppress(OSError):
-                self._converse(self._wrapped(sock))
+                self._converse(self._wrapped(sock), began)
         finally:
             sock.close()
             self._slots.release()
@@ -176,11 +194,24 @@ class Server:
         if self._ssl is None:
             return sock
         sock.settimeout(self._patience.opening)
-        return self._ssl.wrap_socket(sock, server_side=True)
+        wrapped = self._ssl.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        with self._lock:
+            self._in_tls.add(wrapped)
+            late = self._is_closed.is_set()
+        try:
+            if not late:
+                wrapped.do_handshake()
+        except BaseException:
+            wrapped.close()
+            raise
+        finally:
+            with self._lock:
+                self._in_tls.discard(wrapped)
+        return wrapped
 
-    def _converse(self, sock: socket.socket) -> None:
+    def _converse(self, sock: socket.socket, began: float) -> None:
         tap = None if self._tap is None else self._tap()
-        ws = WebSocket(sock, ServerConnection(limits=self._limits), self._patience, tap)
+        ws = WebSocket(sock, ServerConnection(limits=self._limits), self._patience, tap, began)
         with self._lock:
             self._all.add(ws)
             late = self._is_closed.is_set()
@@ -200,9 +231,13 @@ class Server:
         try:
             response = None if self._process_request is None else self._process_request(request)
             return ws.answer(request, self._reception, response)
+        except NotOpen:
+            return False  # The server was closed meanwhile.
         except Exception:
             _logger.exception("a hook of the opening handshake raised")
-            return ws.answer(request, self._reception, Response(500))
+        with contextlib.suppress(NotOpen):
+            ws.answer(request, self._reception, Response(500))
+        return False
 
     def _handle(self, ws: WebSocket) -> None:
         code = CloseCode.NORMAL
@@ -260,7 +295,7 @@ def serve(
         options: see `Options`.
     """
     check_options(options)
-    reception = Reception(tuple(subprotocols), select_subprotocol, origins, process_response)
+    reception = Reception(names(subprotocols), select_subprotocol, origins, process_response)
     sockets = _listening(host, port, unix, sock, backlog, reuse_port)
     return Server(handler, sockets, ssl, reception, process_request, tap, max_connections, options)
 

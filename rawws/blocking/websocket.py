@@ -45,10 +45,17 @@ class WebSocket(Endpoint):
     `connect` and `serve` make it.
     """
 
-    def __init__(self, sock: socket.socket, connection: Connection, patience: Patience, tap: Tap | None = None) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        connection: Connection,
+        patience: Patience,
+        tap: Tap | None = None,
+        began: float | None = None,
+    ) -> None:
         sock.setblocking(False)
         self._sock = sock
-        self._session = Session(connection, monotonic(), patience)
+        self._session = Session(connection, monotonic() if began is None else began, patience)
         self._tap = tap
         self._changed = threading.Condition()
         self._out = bytearray()

@@ -138,6 +138,8 @@ class _Handshake(Connection):
         nothing with 1006, and 503 otherwise.
         """
         if self._opening:
+            if code == CloseCode.ABNORMAL:
+                self.theirs = ENDED
             self._give_up(code if 400 <= code < 600 or code == CloseCode.ABNORMAL else 503, reason)
         else:
             super().fail(code, reason)

@@ -947,3 +947,16 @@ def test_a_head_that_is_refused_is_not_kept(end):
         assert isinstance(list(connection.events())[-1], Closed)
         connection.data_to_send()
         assert b"x-much: more" not in pickle.dumps(connection)
+
+
+@pytest.mark.parametrize("make", [ServerConnection, client])
+@pytest.mark.parametrize("size", [0, 9, len(REQUEST)])
+def test_an_opening_handshake_that_is_dropped_waits_for_nobody(make, size):
+    """After `fail` with 1006 the TCP connection is to be closed, as it is once the connection is open."""
+    connection = make()
+    feed(connection, REQUEST[:size] if make is ServerConnection else ANSWER[: size // 2])
+    connection.data_to_send()
+    connection.fail(1006)
+    assert [Closed(1006, "", "local")] == list(connection.events())
+    assert b"" == connection.data_to_send()
+    assert Wants.CLOSE is connection.wants

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import logging
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,22 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
     asyncio.run(run())
     return True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_proxy() -> Iterator[None]:
+    """Nobody asks a proxy for the way to this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("no_proxy", HOST)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_complaints(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Neither rawws nor the event loop finds anything worth a warning, whatever the peer does."""
+    yield
+    ours = [record for record in caplog.get_records("call") if record.name.split(".")[0] in ("rawws", "asyncio")]
+    assert [] == [record.getMessage() for record in ours if record.levelno >= logging.WARNING]
 
 
 @pytest.fixture(scope="session")

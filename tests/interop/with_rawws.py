@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rawws import ConnectionClosed, HandshakeRejected, Request, Response, aio, blocking
 from tests.interop.talk import (
@@ -128,21 +129,25 @@ def _process_request(request: Request) -> Response | None:
     return Response(403, {"Content-Type": "text/plain"}, REFUSAL) if request.target == FORBIDDEN else None
 
 
+def _options(stage: Stage, **others: Any) -> dict[str, Any]:
+    usual = {
+        "ssl": stage.tls and stage.tls.server,
+        "select_subprotocol": choose_subprotocol,
+        "process_request": _process_request,
+        "process_response": lambda _: GREETING,
+    }
+    return usual | others
+
+
 @contextmanager
-def _serve_aio(stage: Stage) -> Iterator[int]:
+def serve_aio(stage: Stage, **options: Any) -> Iterator[int]:
+    """Serve with asyncio; `options` as in `rawws.aio.serve`."""
+
     async def handler(ws: aio.WebSocket) -> None:
         await stage.host.converse(AioTalker(ws))
 
     async def start() -> aio.Server:
-        return await aio.serve(
-            handler,
-            HOST,
-            0,
-            ssl=stage.tls and stage.tls.server,
-            select_subprotocol=choose_subprotocol,
-            process_request=_process_request,
-            process_response=lambda _: GREETING,
-        )
+        return await aio.serve(handler, HOST, 0, **_options(stage, **options))
 
     server = stage.run(start())
     try:
@@ -152,22 +157,16 @@ def _serve_aio(stage: Stage) -> Iterator[int]:
 
 
 @contextmanager
-def _serve_blocking(stage: Stage) -> Iterator[int]:
+def serve_blocking(stage: Stage, **options: Any) -> Iterator[int]:
+    """Serve with threads; `options` as in `rawws.blocking.serve`."""
+
     def handler(ws: blocking.WebSocket) -> None:
         at_once(stage.host.converse(BlockingTalker(ws)))
 
-    server = blocking.serve(
-        handler,
-        HOST,
-        0,
-        ssl=stage.tls and stage.tls.server,
-        select_subprotocol=choose_subprotocol,
-        process_request=_process_request,
-        process_response=lambda _: GREETING,
-    )
+    server = blocking.serve(handler, HOST, 0, **_options(stage, **options))
     with in_thread(server.serve_forever, server.close):
         yield server.port
 
 
-AIO = Ends(_connect_aio, _serve_aio)
-BLOCKING = Ends(_connect_blocking, _serve_blocking)
+AIO = Ends(_connect_aio, serve_aio)
+BLOCKING = Ends(_connect_blocking, serve_blocking)

@@ -77,7 +77,6 @@ async def _connect(offer: Offer) -> Talker:
             subprotocols=list(offer.subprotocols) or None,
             header=dict(offer.headers),
             sslopt={"context": offer.tls.client} if offer.tls else None,
-            http_no_proxy=["*"],
         )
     except websocket.WebSocketBadStatusException as answer:
         raise Refused(answer.status_code, answer.resp_body) from answer

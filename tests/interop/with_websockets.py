@@ -38,7 +38,7 @@ class _Talker(Talker):
 
     @property
     def _ended(self) -> Ended:
-        return Ended(self.ws.close_code, self.ws.close_reason)
+        return Ended(self.ws.protocol.close_code, self.ws.protocol.close_reason)
 
 
 class AsyncioTalker(_Talker):
@@ -119,7 +119,6 @@ def _options(offer: Offer) -> dict[str, Any]:
         "subprotocols": offer.subprotocols or None,
         "additional_headers": offer.headers,
         "ssl": offer.tls and offer.tls.client,
-        "proxy": None,
     }
 
 

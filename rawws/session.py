@@ -133,7 +133,7 @@ class Session:
         connection, messages = self.connection, self._messages
         high = 0 if self._deaf else self.patience.receive_high
         while True:
-            self._full = self._charge >= high and not self._has_room()
+            self._full = self._charge >= high and self._waits_for_room()
             if self._full or (event := connection.next_event()) is None:
                 break
             if (type(event) is bytes or type(event) is str) and self._charge < high:
@@ -278,7 +278,7 @@ class Session:
     @property
     def over(self) -> bool:
         """The closing handshake is done, or cannot be: nothing more will be sent or received."""
-        return self._dropped or (self.ending is not None and self._finished)
+        return self._dropped or self._finished
 
     # --- Within ---------------------------------------------------------------------------------------------------
 
@@ -294,14 +294,10 @@ class Session:
         del self._deadlines[deadline]
         return True
 
-    def _has_room(self) -> bool:
+    def _waits_for_room(self) -> bool:
+        """There is always room for one message; and who has sent its Close, or has ended, does not wait for any."""
         connection = self.connection
-        return (
-            self._charge < self.patience.receive_high
-            or not self._messages
-            or connection.close_sent is not None
-            or connection.closed is not None
-        )
+        return bool(self._messages) and connection.close_sent is None and connection.closed is None
 
     def _is_flooded(self) -> bool:
         """Congested, and given as much again: the peer asks for answers, but does not read them.
@@ -312,7 +308,7 @@ class Session:
         return not ends and self._handed_out - self._congested_at > self.patience.write_high
 
     def _store(self, message: str | bytes | Chunk) -> None:
-        # Who has sent its Close does not wait for room.  What is kept is the beginning of what came, with no gap.
+        # Where there is no room, and nobody waits for it: what is kept is the beginning of what came, with no gap.
         if self._messages and self._charge >= self.patience.receive_high:
             self._deaf = True
         if not self._deaf:

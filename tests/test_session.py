@@ -482,7 +482,11 @@ def test_congestion_that_does_not_keep_us_from_reading_gives_a_pong_no_more_time
     session = start(ping_interval=None)
     session.ping(None, 0.0)
 
-    congest(session, 5.0)
+    for _ in range(3):
+        congest(session, 5.0)
+        session.backlog(0, 10.0)
+    session.connection.send_binary(bytes(100_000))
+    session.todo()
     session.backlog(0, 10.0)
 
     assert 20.0 == session.todo().wake_at
@@ -731,6 +735,33 @@ def test_a_peer_that_asks_for_answers_and_does_not_read_them_is_not_read() -> No
     assert session.reading
 
 
+def test_reading_stops_when_more_than_as_much_again_is_queued() -> None:
+    """To the byte: the limits mean what they say."""
+    session = start()
+    session.backlog(session.patience.write_high + 1, 0.0)
+
+    session.connection.send_binary(bytes(session.patience.write_high - 4))
+    session.todo()
+    assert session.reading
+    session.connection.send_binary(b"")
+    session.todo()
+
+    assert not session.reading
+
+
+@pytest.mark.parametrize("end", [lambda session: session.close(1000, "", 0.0), break_a_rule])
+def test_after_an_end_a_flood_is_read(end: Callable[[Session], None]) -> None:
+    """The peer may have to be read before it reads our Close."""
+    session = start()
+    congest(session)
+    congest(session)
+    assert not session.reading
+
+    end(session)
+
+    assert session.reading
+
+
 def test_who_waits_for_congestion_to_end_is_released_when_the_connection_does() -> None:
     """Nothing will be written any more."""
     session = start()
@@ -846,7 +877,7 @@ def test_after_close_reading_goes_on(role: Role) -> None:
 
 def test_after_close_there_is_no_gap() -> None:
     """Where there was no room for a message, none that follows is given out, though there is room again."""
-    session = start(receive_high=0)
+    session = start(receive_high=len("one") + 128)
     say(session, "one")
     session.close(1000, "", 0.0)
 
@@ -1094,6 +1125,7 @@ def test_a_close_is_answered_at_once_when_the_application_never_receives(role: R
 def test_a_close_waits_for_the_application_that_is_busy_with_a_message(role: Role) -> None:
     """It took a message and has not asked for the next: its answer goes out before the Close does."""
     session = start(role)
+    assert session.next_message(0.0) is None
     say(session, "question")
     session.next_message(0.0)
 
@@ -1453,6 +1485,7 @@ def test_when_tcp_is_gone_what_came_can_be_taken(high: int) -> None:
 
     session.lost(1.0)
 
+    assert session.over
     with pytest.raises(NotOpen):
         session.connection.send_text("late")
     session.close(1000, "", 1.0)

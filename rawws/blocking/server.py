@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import pathlib
 import selectors
 import socket
 import ssl as tls
@@ -216,7 +217,9 @@ class Server:
             self._all.add(ws)
             late = self._is_closed.is_set()
         try:
-            request = None if late else ws.opening_event()
+            if late:
+                ws.abort()
+            request = ws.opening_event()
             if isinstance(request, Request) and self._receive(ws, request):
                 self._handle(ws)
             ws.wait_closed()
@@ -304,12 +307,7 @@ def _listening(
     host: str | None, port: int | None, unix: str | None, sock: socket.socket | None, backlog: int, reuse_port: bool
 ) -> list[socket.socket]:
     if unix is not None:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.bind(unix)
-        except BaseException:
-            sock.close()
-            raise
+        sock = _bound_to(unix)
     if sock is not None:
         sock.listen(backlog)
         return [sock]
@@ -325,3 +323,16 @@ def _listening(
             sock.close()
         raise
     return sockets
+
+
+def _bound_to(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # As asyncio does: a server that has ended leaves its socket behind.  Nothing else is removed.
+        if pathlib.Path(path).is_socket():
+            pathlib.Path(path).unlink()
+        sock.bind(path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -67,6 +67,15 @@ def parse(uri: str) -> URI:
     )
 
 
+def is_address(host: str) -> bool:
+    """Whether this is an IP address, and no name that has to be looked up."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _host(given: str | None, uri: str) -> str:
     host = unquote(given or "")
     try:
@@ -75,6 +84,7 @@ def _host(given: str | None, uri: str) -> str:
         ascii_host = (host.encode("idna").decode() if not host.isascii() else host).lower()
     except ValueError as error:
         raise ValueError(f"not the name of a host: {host!r} ({error})") from None
-    if not is_host(ascii_host.encode()) or ":" in ascii_host:
+    # A percent that is left would be undone once more by whoever reads the Host header.
+    if not is_host(ascii_host.encode()) or set(":%") & set(ascii_host):
         raise ValueError(f"a WebSocket URI names a host: {uri!r}")
     return ascii_host

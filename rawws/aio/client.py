@@ -24,7 +24,7 @@ from rawws.endpoint import (
     opening_failed,
     patience_of,
 )
-from rawws.uri import parse
+from rawws.uri import is_address, parse
 
 
 class connect:
@@ -91,8 +91,20 @@ class connect:
             return place | {"sock": sock}
         if unix is not None:
             return place | {"path": unix}
-        # RFC 8305 recommends 250 ms before the next address is tried.
-        return place | {"host": self._uri.host, "port": self._uri.port, "happy_eyeballs_delay": 0.25}
+        return place | {"host": self._uri.host, "port": self._uri.port}
+
+    async def _way(self, loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
+        """How to get there: if the name has addresses of both families, they race (RFC 8305 recommends 250 ms).
+
+        Otherwise not: asyncio's race loses a socket when it is cancelled at the wrong moment.
+        """
+        host = self._place.get("host")
+        if host is None or is_address(host):
+            return {}
+        found = await loop.getaddrinfo(host, self._uri.port, type=socket.SOCK_STREAM)
+        if len(found) == 1:
+            return {"host": found[0][4][0]}  # It need not be looked up again.
+        return {"happy_eyeballs_delay": 0.25} if len({family for family, *_ in found}) > 1 else {}
 
     async def _connect(self) -> WebSocket:
         loop = asyncio.get_running_loop()
@@ -110,7 +122,7 @@ class connect:
         try:
             async with asyncio.timeout(self._patience.opening):
                 if self._unix is None:
-                    _, ws = await loop.create_connection(new, **self._place)
+                    _, ws = await loop.create_connection(new, **self._place | await self._way(loop))
                 else:
                     _, ws = await loop.create_unix_connection(new, **self._place)
                 event = await opened

@@ -745,3 +745,9 @@ def test_whatever_is_answered_it_is_believed_or_not(fields, status):
     for code in (status, 101):
         with suppress(RemoteProtocolError):
             ClientUpgrade(subprotocols=["a"], random=nonce).complete(code, headers)
+
+
+def test_a_field_of_wsgi_whose_name_is_not_ascii_is_passed_over():
+    """Servers write names in capitals, and what "µ" becomes then is not in Latin-1: it must not raise."""
+    request = UpgradeRequest.from_wsgi(environ(**{"HTTP_" + "µ".upper(): "1", "HTTP_É": "2"}))
+    assert all(name.isascii() for name, _ in request.headers)

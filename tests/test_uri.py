@@ -165,3 +165,10 @@ def test_a_name_has_one_spelling():
     """Names of hosts do not know case (RFC 3986, 3.2.2): a letter that was percent-encoded is written small too."""
     assert ("example.com", "example.com") == parse("ws://EX%41MPLE.com/")[1:5:3]
     assert parse("ws://bücher.example/") == parse("ws://B%C3%9CCHER.ex%41mple/")
+
+
+@pytest.mark.parametrize("uri", ["ws://%2540/", "ws://a%25b/"])
+def test_a_name_holds_no_percent(uri):
+    """What is encoded twice would be another host for whoever decodes the Host header."""
+    with pytest.raises(ValueError, match="names a host"):
+        parse(uri)

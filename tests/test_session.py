@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rawws.core import rules
 from rawws.core.connection import Connection
 from rawws.core.errors import LocalProtocolError, NotOpen
 from rawws.core.events import Chunk, Closed
@@ -141,7 +142,7 @@ def test_a_server_waits_10_seconds_for_a_request_and_says_so() -> None:
 
     session.wake(10.0)
     todo = session.todo()
-    assert todo.send.startswith(b"HTTP/1.1 408 ")
+    assert todo.send.startswith(f"HTTP/1.1 {rules.OPENING_TIMEOUT.code} ".encode())
     assert b"the opening handshake took over 10 s" in todo.send
     assert (True, False, True, 15.0) == todo[1:]
     assert Closed(1006, "the opening handshake took over 10 s", "local") == session.ending
@@ -395,7 +396,7 @@ def test_a_peer_that_does_not_answer_a_ping_is_dropped(role: Role) -> None:
     reason = "no sign of life within 20 s after a Ping"
     assert [(CLOSE, close_body(1011, reason))] == frames_in(todo.send)
     assert (True, True, True, None) == todo[1:]
-    assert Closed(1011, reason, "local") == take_end(session)
+    assert Closed(rules.KEEPALIVE_TIMEOUT.code, reason, "local") == take_end(session)
 
 
 def test_the_clock_of_a_pong_runs_from_when_its_ping_was_queued() -> None:
@@ -654,7 +655,7 @@ def test_a_peer_that_reads_nothing_for_30_seconds_is_dropped() -> None:
     session.wake(31.0)
 
     assert (b"", True, True, True, None) == session.todo()
-    assert Closed(1006, "the peer read nothing for 30 s", "local") == take_end(session)
+    assert Closed(rules.WRITE_TIMEOUT.code, "the peer read nothing for 30 s", "local") == take_end(session)
 
 
 def test_a_peer_that_reads_slowly_is_not_dropped() -> None:
@@ -1223,7 +1224,7 @@ def test_a_peer_that_does_not_answer_our_close_is_dropped(role: Role) -> None:
 
     assert (b"", True, True, True, None) == session.todo()
     assert "not done yet" == session.next_message(6.0)
-    assert Closed(1006, "the closing handshake took over 5 s", "local") == take_end(session)
+    assert Closed(rules.CLOSING_TIMEOUT.code, "the closing handshake took over 5 s", "local") == take_end(session)
 
 
 def test_without_a_closing_timeout_a_close_may_wait_for_ever() -> None:

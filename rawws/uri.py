@@ -84,7 +84,7 @@ def _host(given: str | None, uri: str) -> str:
         ascii_host = (host.encode("idna").decode() if not host.isascii() else host).lower()
     except ValueError as error:
         raise ValueError(f"not the name of a host: {host!r} ({error})") from None
-    # A percent that is left would be undone once more by whoever reads the Host header.
-    if not is_host(ascii_host.encode()) or set(":%") & set(ascii_host):
+    # A percent that is left would be undone once more by whoever reads the Host header; brackets would make an address.
+    if not is_host(ascii_host.encode()) or set(":%[]") & set(ascii_host):
         raise ValueError(f"a WebSocket URI names a host: {uri!r}")
     return ascii_host

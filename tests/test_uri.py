@@ -172,3 +172,9 @@ def test_a_name_holds_no_percent(uri):
     """What is encoded twice would be another host for whoever decodes the Host header."""
     with pytest.raises(ValueError, match="names a host"):
         parse(uri)
+
+
+def test_brackets_that_are_encoded_make_no_address():
+    """Brackets stand around an address that was checked, and around nothing else."""
+    with pytest.raises(ValueError, match="names a host"):
+        parse("ws://%5Bb%5D/")

@@ -79,6 +79,8 @@ def is_address(host: str) -> bool:
 def _host(given: str | None, uri: str) -> str:
     host = unquote(given or "")
     try:
+        if not host.isprintable():
+            raise ValueError("it has characters that cannot be printed")
         if ":" in host:
             return str(ip_address(host))
         ascii_host = (host.encode("idna").decode() if not host.isascii() else host).lower()

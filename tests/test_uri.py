@@ -178,3 +178,11 @@ def test_brackets_that_are_encoded_make_no_address():
     """Brackets stand around an address that was checked, and around nothing else."""
     with pytest.raises(ValueError, match="names a host"):
         parse("ws://%5Bb%5D/")
+
+
+@pytest.mark.parametrize("uri", ["ws://[fe80::1%25%0d%0a]/", "ws://[::%25%1b]/", "ws://[::%\u03a2]/"])
+def test_a_zone_can_be_printed(uri):
+    """What stands behind an address goes to the resolver, and into logs: no line ends, and nothing a terminal obeys."""
+    with pytest.raises(ValueError) as caught:
+        parse(uri)
+    assert str(caught.value).isprintable()

@@ -9,7 +9,8 @@ import signal
 import socket
 import ssl
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from itertools import count
 from typing import Any
@@ -65,8 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Serve until a signal ends it."""
-    _quiet_logs(terminal)
-    return asyncio.run(_Echo(arguments, terminal).run())
+    with _one_line_logs(terminal):
+        return asyncio.run(_Echo(arguments, terminal).run())
 
 
 class _Echo:
@@ -289,8 +290,15 @@ class _OneLine(logging.Handler):
         self._terminal.err((f"{record.getMessage()}{f': {error!r}' if error else ''}", "bad"))
 
 
-def _quiet_logs(terminal: Terminal) -> None:
-    for name in ("rawws", "asyncio"):
-        logger = logging.getLogger(name)
-        logger.handlers = [_OneLine(terminal)]
-        logger.propagate = False
+@contextmanager
+def _one_line_logs(terminal: Terminal) -> Iterator[None]:
+    """Meanwhile, the libraries log through `_OneLine` and nothing else."""
+    loggers = [logging.getLogger(name) for name in ("rawws", "asyncio")]
+    before = [(logger.handlers, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.handlers, logger.propagate = [_OneLine(terminal)], False
+    try:
+        yield
+    finally:
+        for logger, (handlers, propagate) in zip(loggers, before):
+            logger.handlers, logger.propagate = handlers, propagate

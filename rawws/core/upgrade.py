@@ -180,7 +180,7 @@ class UpgradeRequest:
     def from_wsgi(cls, environ: Mapping[str, Any]) -> "UpgradeRequest":
         """The same from the environ of a WSGI application (PEP 3333)."""
         names = {"CONTENT_LENGTH": "content-length", "CONTENT_TYPE": "content-type"}
-        # What is not ASCII is no name of a field; and the case of "µ", that a server may have changed, cannot be undone.
+        # What is not ASCII is no name of a field; and the case of "µ", which a server may change, cannot be undone.
         fields = (key for key in environ if key.startswith("HTTP_") and key.isascii())
         names.update({key: key[5:].replace("_", "-").lower() for key in fields})
         path = percent_encode((environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1"))

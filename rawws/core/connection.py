@@ -191,14 +191,13 @@ class Connection:
             self._end(Closed(breach.code, breach.rule.text, "error", error))
 
     def _take_in(self) -> bool:
-        """Put what came meanwhile behind what is left; False if nothing came."""
-        if not self._incoming:
-            return False
+        """Let go of what was read, and put what came meanwhile behind what is left; False if nothing came."""
+        came = bool(self._incoming)
         self._offset += self._position
         self._data = self._data[self._position :] + self._incoming
         self._position = 0
         self._incoming.clear()
-        return True
+        return came
 
     def _read_frame(self) -> bool:
         """Read whole plain messages, a control frame, or the header of a data frame; False if it is not all there."""

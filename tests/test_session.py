@@ -755,6 +755,7 @@ def test_reading_stops_when_more_than_as_much_again_is_queued() -> None:
 def test_after_an_end_a_flood_is_read(end: Callable[[Session], None]) -> None:
     """The peer may have to be read before it reads our Close."""
     session = start()
+    say(session, "untaken")
     congest(session)
     congest(session)
     assert not session.reading

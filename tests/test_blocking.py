@@ -1,20 +1,415 @@
-"""The blocking transport: what any transport must do, and what only threads can do wrong."""
+"""The blocking transport: what any transport must do, and what only threads and sockets can do wrong."""
+
+import asyncio
+import errno
+import os
+import resource
+import select
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
+from rawws import ConnectionClosed, blocking
+from rawws.blocking.websocket import WebSocket
+from rawws.core.connection import Connection
+from rawws.core.settings import Role
+from rawws.session import Patience
 from tests.contract import TestClosing as TestClosing
 from tests.contract import TestMessages as TestMessages
 from tests.contract import TestPings as TestPings
 from tests.contract import TestReceiving as TestReceiving
-from tests.net import Blocking, Net
+from tests.contract import closed_by, code_of, never
+from tests.net import Blocking, Net, Peer, behaviour, called, ended, in_thread
 from tests.net import log as log
 from tests.net import nothing_is_left as nothing_is_left
 from tests.trouble import TestBackpressure as TestBackpressure
 from tests.trouble import TestGathering as TestGathering
 from tests.trouble import TestPatience as TestPatience
 from tests.trouble import TestVanishing as TestVanishing
+from tests.wire import BINARY, CLOSE, KEY, PING, PONG, TEXT, close_body, frame
 
 
 @pytest.fixture
 def net() -> Net:
     return Blocking()
+
+
+class TestThreads:
+    """Several threads and one WebSocket."""
+
+    @behaviour
+    async def test_read_for_each_other(self, net: Net) -> None:
+        """Who waits for a Pong gets it, though the thread that read for both has left meanwhile."""
+        async with net.facing_server(ping_interval=None) as (ws, peer):
+            receiving = asyncio.ensure_future(ended(ws.recv(timeout=0.1)))
+            assert await never(receiving)
+            pong = await ws.ping(b"?")
+            waiting = asyncio.ensure_future(pong(5))
+            assert isinstance(await receiving, TimeoutError)
+            async with asyncio.timeout(1):
+                await peer.say(PONG, b"?")
+                assert 0 <= await waiting < 5
+
+    @behaviour
+    async def test_that_only_send_answer_pings(self, net: Net) -> None:
+        """A thread that sends and never receives answers a Ping now and then, and sees the Close."""
+
+        async def handler(ws: Any) -> None:
+            while True:
+                await ws.send("tick")
+
+        async with net.serve(handler) as server, await called(server.port) as peer:
+            await peer.ask(server.port)
+            await peer.say(PING, b"?")
+            while (heard := await peer.hear()) == (0x81, b"tick"):
+                pass
+            assert (0x80 | PONG, b"?") == heard
+
+            await peer.say(CLOSE, close_body(3000))
+            while (heard := await peer.hear()) == (0x81, b"tick"):
+                pass
+            assert (0x80 | CLOSE, close_body(3000)) == heard
+
+    @behaviour
+    async def test_that_send_leave_nothing_behind(self, net: Net) -> None:
+        """When `send` returns the kernel has the message, so nobody has to call again before the peer gets it."""
+        async with net.facing_server(ping_interval=None) as (ws, peer):
+            receiving = asyncio.ensure_future(ws.recv())
+            assert await never(receiving)
+            sending = asyncio.ensure_future(ws.send(b"x" * 2**22))
+
+            assert 2**22 == len((await peer.hear())[1])
+            await sending
+            await peer.say(TEXT, "a")
+            assert "a" == await receiving
+
+    @behaviour
+    async def test_may_all_send(self, net: Net) -> None:
+        """Whole messages and fragmented ones from many threads arrive as they were."""
+        messages = [str(n) * 20_000 for n in range(30)]
+
+        def pieces(message: str) -> Iterator[str]:
+            for at in range(0, len(message), 5000):
+                yield message[at : at + 5000]
+
+        async with net.pair() as ws:
+            sending = [ws.send(pieces(message) if n % 2 else message) for n, message in enumerate(messages)]
+            waiting = asyncio.gather(*sending)
+
+            assert set(messages) == {await ws.recv() for _ in messages}
+            await waiting
+
+    @behaviour
+    async def test_may_gather_only_in_their_own_turn(self, net: Net) -> None:
+        """What the receiving thread sends is gathered while messages wait; what another one sends goes out at once."""
+        async with net.facing_client(ping_interval=None) as (ws, peer):
+            await peer.send(peer.frame(TEXT, "a") + peer.frame(TEXT, "b"))
+            with ThreadPoolExecutor(1) as receiver, ThreadPoolExecutor(1) as other:
+                loop = asyncio.get_running_loop()
+                assert "a" == await loop.run_in_executor(receiver, ws.native.recv)
+                await loop.run_in_executor(receiver, ws.native.send, "gathered")
+                hearing = asyncio.ensure_future(peer.hear())
+                assert await never(hearing)
+                await loop.run_in_executor(other, ws.native.send, "at once")
+
+                assert (0x81, b"gathered") == await hearing
+                assert (0x81, b"at once") == await peer.hear()
+
+    @behaviour
+    async def test_do_not_send_a_message_within_a_message(self, net: Net) -> None:
+        """An iterable that sends by itself while it is sent would mix two messages: it gets a RuntimeError."""
+        async with net.facing_server() as (ws, peer):
+
+            def fragments() -> Iterator[str]:
+                yield from ("a", "b")
+                ws.native.send("within")
+
+            with pytest.raises(RuntimeError):
+                await ws.send(fragments())
+            assert (TEXT, b"a") == await peer.hear()
+            assert 1011 == (await closed_by(peer))[0]
+
+    @behaviour
+    async def test_may_begin_to_close(self, net: Net) -> None:
+        """`start_close` does not wait; the thread that receives sees the end in time, also with a mute peer."""
+        async with net.facing_server(close_timeout=0.2, ping_interval=None) as (ws, peer):
+            receiving = asyncio.ensure_future(ws.recv())
+            assert await never(receiving)
+            await in_thread(ws.native.start_close, 3000)
+            assert 3000 == (await closed_by(peer))[0]
+
+            async with asyncio.timeout(1):
+                assert 1006 == await code_of(receiving)
+
+    @behaviour
+    async def test_notice_a_ping_that_another_one_sent(self, net: Net) -> None:
+        """The thread that receives gives up on a peer that does not answer the Ping of another thread."""
+        async with net.facing_server(ping_interval=None, ping_timeout=0.2, close_timeout=0.1) as (ws, peer):
+            receiving = asyncio.ensure_future(ws.recv())
+            assert await never(receiving)
+            await ws.ping()
+
+            async with asyncio.timeout(2):
+                assert 1011 == await code_of(receiving)
+            await peer.hear()
+
+    @behaviour
+    async def test_know_whether_a_pong_has_come(self, net: Net) -> None:
+        """`answered` says it without waiting."""
+        async with net.facing_server() as (ws, peer):
+            pong = await in_thread(ws.native.ping, "?")
+            assert not pong.answered
+            with pytest.raises(TimeoutError):
+                await in_thread(pong.wait, 0)
+            await peer.say(PONG, b"?")
+            await in_thread(pong.wait, 5)
+
+            assert pong.answered
+
+
+class TestSignals:
+    """Signals reach the main thread, in the middle of anything."""
+
+    def test_interrupt_a_recv(self) -> None:
+        """An exception from a handler of signals comes out of `recv`, and the connection is as it was."""
+        with connected() as (ws, peer), signalled(interrupt):
+            with pytest.raises(InterruptedError):
+                ws.recv()
+            peer.sendall(frame(TEXT, "a"))
+
+            assert "a" == ws.recv()
+
+    def test_may_close_a_server(self) -> None:
+        """A handler of signals may call `close` on the server that the main thread serves with."""
+        server = blocking.serve(lambda ws: None, "127.0.0.1", 0)
+        with signalled(lambda *_: server.close()):
+            server.serve_forever()
+
+
+def interrupt(*_: Any) -> None:
+    raise InterruptedError
+
+
+@contextmanager
+def signalled(handler: Callable[..., object]) -> Iterator[None]:
+    """A signal comes in a moment."""
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def connected(sock: type[socket.socket] = socket.socket, **patience: Any) -> Iterator[tuple[WebSocket, socket.socket]]:
+    """A client's WebSocket that is open already, on a socket of this type, and the raw socket of its server."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ours = socket.create_connection(listening.getsockname())
+        theirs, _ = listening.accept()
+    theirs.settimeout(5)
+    with theirs:
+        ws = WebSocket(sock(fileno=ours.detach()), Connection(Role.CLIENT), Patience(**patience))
+        try:
+            yield ws, theirs
+        finally:
+            ws.abort()
+
+
+class Reluctant(socket.socket):
+    """A socket that takes and gives one byte at a time, and every other time none."""
+
+    calls = 0
+
+    def _is_reluctant(self) -> bool:
+        self.calls += 1
+        return self.calls % 2 == 1
+
+    def send(self, data: Any, *flags: int) -> int:
+        if self._is_reluctant():
+            raise BlockingIOError(errno.EAGAIN, "not now")
+        return super().send(bytes(data[:1]), *flags)
+
+    def recv(self, size: int, *flags: int) -> bytes:
+        if self._is_reluctant():
+            raise BlockingIOError(errno.EAGAIN, "not now")
+        return super().recv(1, *flags)
+
+
+class TestSockets:
+    """What a socket may do."""
+
+    def test_may_take_and_give_little(self) -> None:
+        """Short writes, short reads and EAGAIN where nobody expects it change nothing."""
+        with connected(Reluctant) as (ws, peer):
+            peer.sendall(frame(TEXT, "Hello") + frame(PING, "?") + frame(BINARY, bytes(300)) + frame(CLOSE))
+            assert ["Hello", bytes(300)] == [ws.recv(), ws.recv()]
+            ws.send("x" * 100)
+            with pytest.raises(ConnectionClosed):
+                ws.recv()
+            peer.shutdown(socket.SHUT_WR)
+            ws.close()
+
+            received = b""
+            while len(received) < 7 + 106 + 6:
+                received += peer.recv(1000)
+            assert [0x8A, 0x81, 0x88] == [received[0], received[7], received[-6]]
+
+    @pytest.mark.parametrize("error", [errno.EPIPE, errno.ECONNRESET, errno.ETIMEDOUT, errno.EHOSTUNREACH])
+    def test_may_fail_to_send(self, error: int) -> None:
+        """When sending fails, what the peer said before can still be received; `send` tells of it."""
+
+        class Failing(socket.socket):
+            def send(self, *_: Any) -> int:
+                raise OSError(error, os.strerror(error))
+
+        with connected(Failing) as (ws, peer):
+            peer.sendall(frame(TEXT, "a") + frame(TEXT, "b"))
+            for _ in range(2):
+                with pytest.raises(ConnectionClosed) as raised:
+                    ws.send("x")
+                assert (1006, "lost") == (raised.value.code, raised.value.closed.by)
+            assert ["a", "b"] == [ws.recv(), ws.recv()]
+            peer.close()
+            with pytest.raises(ConnectionClosed):
+                ws.recv()
+
+    def test_may_fail_to_receive(self) -> None:
+        """When receiving fails, the connection is lost."""
+
+        class Failing(socket.socket):
+            def recv(self, *_: Any) -> bytes:
+                raise ConnectionResetError
+
+        with connected(Failing) as (ws, peer):
+            peer.sendall(b"a")
+            with pytest.raises(ConnectionClosed) as raised:
+                ws.recv()
+            assert (1006, "lost") == (raised.value.code, raised.value.closed.by)
+
+    def test_may_be_where_poll_is_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without `poll`, as on Windows, `select` does."""
+        monkeypatch.delattr(select, "poll")
+        with connected() as (ws, peer):
+            peer.sendall(frame(TEXT, "a"))
+            assert "a" == ws.recv()
+            ws.send("b")
+            assert 7 == len(peer.recv(100))
+            with pytest.raises(TimeoutError):
+                ws.recv(timeout=0.01)
+
+    def test_may_have_no_address(self) -> None:
+        """A socket that cannot tell its addresses, because its peer is gone, is no error."""
+
+        class Gone(socket.socket):
+            def getpeername(self) -> Any:
+                raise OSError(errno.ENOTCONN, "gone")
+
+        with connected(Gone) as (ws, _):
+            assert None is ws.remote_address
+
+
+class TestServer:
+    """What a server does with threads."""
+
+    @behaviour
+    async def test_lets_so_many_in_at_once(self, net: Net) -> None:
+        """Beyond `max_connections` clients wait, and come in when others have gone."""
+        async with net.serve(max_connections=2) as server:
+            first, second = [await net.connect(server.uri) for _ in range(2)]
+            third = asyncio.ensure_future(net.connect(server.uri))
+            assert await never(third, 0.1)
+            assert 2 == len(server.connections)
+            await first.close()
+
+            async with await third as ws:
+                await ws.send("a")
+                assert "a" == await ws.recv()
+            await second.close()
+
+    @behaviour
+    async def test_can_be_closed_while_it_is_full(self, net: Net) -> None:
+        """A server that waits for a place to become free ends like any other."""
+        async with net.serve(max_connections=1, close_timeout=0.2) as server, await called(server.port) as peer:
+            await peer.ask(server.port)
+            async with await called(server.port):
+                async with asyncio.timeout(3):
+                    await server.close()
+
+    @behaviour
+    async def test_does_not_wait_for_a_handler_for_ever(self, net: Net) -> None:
+        """A handler that goes on after the end of its connection holds up `close` for a second."""
+        go_on = asyncio.Event()
+
+        async def handler(ws: Any) -> None:
+            await go_on.wait()
+
+        async with net.serve(handler) as server, await called(server.port) as peer:
+            await peer.ask(server.port)
+            closing = asyncio.ensure_future(server.close())
+            assert 1001 == (await closed_by(peer))[0]
+            peer.finish()
+            async with asyncio.timeout(3):
+                await closing
+            go_on.set()
+
+    def test_can_be_closed_before_it_serves(self) -> None:
+        """Closed before, `serve_forever` returns at once; closed twice, nothing happens."""
+        with blocking.serve(lambda ws: None, "127.0.0.1", 0) as server:
+            server.close()
+            server.serve_forever()
+
+    def test_can_be_closed_at_any_moment(self) -> None:
+        """However soon after its start a server is closed, `serve_forever` returns."""
+        for turns in range(100):
+            server = blocking.serve(lambda ws: None, "127.0.0.1", 0)
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            for _ in range(turns * 100):
+                pass
+            server.close()
+            thread.join(5)
+            assert not thread.is_alive()
+
+    @behaviour
+    async def test_survives_the_lack_of_descriptors(self, net: Net) -> None:
+        """Out of file descriptors, a server lets its clients wait and goes on when there are some again."""
+        async with net.serve() as server, await net.connect(server.uri), Peer(socket.socket(), KEY) as peer:
+            limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+            free = os.dup(peer.sock.fileno())
+            os.close(free)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+            try:
+                await peer.loop.sock_connect(peer.sock, ("127.0.0.1", server.port))
+                asking = asyncio.ensure_future(peer.ask(server.port))
+                assert await never(asking)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+            assert "101" == (await asking)[9:12]
+
+    @behaviour
+    async def test_survives_the_lack_of_threads(self, net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where no more threads can be, a client is dropped, and the next one is served."""
+        start = threading.Thread.start
+
+        def refuse(thread: threading.Thread) -> None:
+            if thread.name == "rawws connection":
+                monkeypatch.undo()
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        async with net.serve(max_connections=1) as server:
+            monkeypatch.setattr(threading.Thread, "start", refuse)
+            async with await called(server.port) as peer:
+                assert isinstance(await ended(peer.end()), (ConnectionError, type(None)))
+            async with await net.connect(server.uri) as ws:
+                await ws.send("a")
+                assert "a" == await ws.recv()

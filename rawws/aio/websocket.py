@@ -218,7 +218,7 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
             self._act()
 
     async def _until_written(self) -> None:
-        while self._session.congested and not self._gone.done():
+        while self._session.congested and not self._session.over:
             writer = self._loop.create_future()
             self._writers.append(writer)
             await writer
@@ -361,7 +361,7 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
             on_opening(self, session.opening.popleft() if session.opening else None)
         if self._pongs:
             self._wake_pongs()
-        if self._writers and (not session.congested or self._gone.done()):
+        if self._writers and (not session.congested or session.over):
             self._wake_writers()
         receiver = self._receiver
         if receiver is not None and not receiver.done() and (session.waiting or session.ending is not None):

@@ -70,6 +70,8 @@ class WebSocket(Endpoint):
         self._gone = False
         self._wake_at: float | None = None
         self._look_at = 0.0
+        # Another thread may set a deadline while one polls: it does not poll for longer than the shortest of them.
+        self._short = _least(patience.writing, patience.closing, patience.ping_timeout)
         self._fragments = threading.RLock()
         self._addresses = _address(sock.getsockname), _address(sock.getpeername)
 
@@ -190,7 +192,7 @@ class WebSocket(Endpoint):
     def _send(self, data: Data, more: bool) -> None:
         with self._changed:
             if self._session.congested:
-                self._until(lambda: not self._session.congested)
+                self._until(lambda: not self._session.congested or self._session.over)
             connection = self._session.connection
             with self._unless_closed():
                 if isinstance(data, str):
@@ -203,11 +205,11 @@ class WebSocket(Endpoint):
                 return
             self._act()
             if self._out:
-                self._until(lambda: not self._out)
+                self._until(lambda: not self._out or self._session.over)
             elif monotonic() >= self._look_at:
                 self._work(0.0)
                 self._act()
-            if self._unwritable:
+            if self._unwritable or (self._out and self._session.over):
                 raise self._why_closed()
 
     def ping(self, payload: bytes | str | None = None) -> "PongWaiter":
@@ -318,8 +320,8 @@ class WebSocket(Endpoint):
             now = monotonic()
             if self._gone or (looked and deadline is not None and now >= deadline):
                 return False
-            due = [time for time in (deadline, self._wake_at) if time is not None]
-            self._work(max(0.0, min(due) - now) if due else None)
+            due = _least(deadline, self._wake_at)
+            self._work(None if due is None else max(0.0, due - now))
             looked = True
         return True
 
@@ -337,7 +339,7 @@ class WebSocket(Endpoint):
         read = self._session.reading and not self._reader_is_busy and not self._eof
         if not read and not self._out:
             self._changed.wait(patience)
-        elif self._poll(read, bool(self._out), patience) and read:
+        elif self._poll(read, bool(self._out), _least(patience, self._short)) and read:
             self._read()
         now = monotonic()
         self._look_at = now + LOOK_INTERVAL
@@ -470,6 +472,11 @@ class PongWaiter:
         if ended:
             raise ws._why_closed()
         raise TimeoutError(f"no Pong within {timeout} s")
+
+
+def _least(*times: float | None) -> float | None:
+    """The shortest of these times, of which None is for ever."""
+    return min((time for time in times if time is not None), default=None)
 
 
 def _wait_for(sock: socket.socket, read: bool, write: bool, patience: float | None) -> bool:

@@ -28,7 +28,7 @@ def apply_mask(data: bytes | bytearray | memoryview, key: bytes) -> bytes:
 
 
 def _apply_to_long(data: bytes | bytearray | memoryview, key: bytes) -> bytes:
-    """The same, one byte of the key at a time: every fourth byte of the data is looked up in the table for that byte."""
+    """The same, one byte of the key at a time: every fourth byte of the data is looked up in a table."""
     masked = bytearray(data)
     for place, byte in enumerate(key):
         masked[place::4] = masked[place::4].translate(_xor_table(byte))

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from bench.clients import CLIENTS
-from bench.load import Scenario, running
+from bench.load import Scenario, on_one_core, running
 from bench.report import Cost, Costs, as_json, behind, cost_rows, heading, median, present, progress, table
 
 SCENARIOS = (
@@ -56,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
     parser.add_argument("--quick", action="store_true", help="a smoke run: one short round")
     options = parser.parse_args(arguments)
+    on_one_core()
     if options.quick:
         options.rounds, options.seconds = 1, 0.02
     names = options.clients or present(CLIENTS)

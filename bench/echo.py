@@ -18,7 +18,7 @@ import argparse
 import resource
 from collections.abc import Sequence
 
-from bench.load import Scenario, cost, memory, running
+from bench.load import Scenario, cost, memory, on_one_core, running
 from bench.report import Cost, Costs, as_json, behind, cost_rows, heading, median, present, progress, row_of, table
 from bench.servers import SERVERS
 
@@ -75,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
     parser.add_argument("--quick", action="store_true", help="a smoke run: one short round")
     options = parser.parse_args(arguments)
+    on_one_core()
     if options.quick:
         options.rounds, options.seconds, options.connections = 1, 0.02, 20
     _allow_files(2 * options.connections + 500)

@@ -366,8 +366,10 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         receiver = self._receiver
         if receiver is not None and not receiver.done() and (session.waiting or session.ending is not None):
             receiver.set_result(None)
-            # The task that receives runs before this: what it answers goes out in the same write.
-            self._flush_soon()
+            # The task that receives runs before the flush: what it answers goes out in the same write.  With nothing
+            # to send yet and nothing to end, its own answer will do.
+            if session.connection.has_data_to_send or session.ending is not None or not session.reading:
+                self._flush_soon()
         else:
             self._act()
 

@@ -26,6 +26,7 @@ from rawws.core.errors import NotOpen
 from rawws.core.events import Chunk
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request, ServerConnection
+from rawws.core.settings import Role
 from rawws.endpoint import Endpoint, Reception, Response, Tap
 from rawws.session import ConnectionClosed, Patience, Session
 
@@ -140,6 +141,11 @@ class WebSocket(Endpoint):
             try:
                 if not self._until(ready, timeout):
                     raise TimeoutError(f"no message within {timeout} s")
+            except ConnectionClosed:
+                # On a server, who called the handler sees to the end of the TCP connection; a client has this thread.
+                if self._session.connection.role is Role.CLIENT:
+                    self._until(lambda: self._gone, timeout)
+                raise
             finally:
                 self._receiving = False
                 if self._session.over:

@@ -6,6 +6,8 @@
             case bytes() as data: ...
             case Ping(payload): ...          # already answered
             case Closed(code, reason): ...   # exactly once, and last
+
+What the opening handshake tells besides, `http1` says.
 """
 
 from typing import Literal, NamedTuple, TypeAlias

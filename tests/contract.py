@@ -118,6 +118,7 @@ class TestMessages:
 
             assert (TEXT, b"a") == await peer.hear()
             assert (1011, "a message could not be finished") == await closed_by(peer)
+            peer.finish()
             assert 1011 == await code_of(ws.recv())
 
     @behaviour
@@ -205,10 +206,12 @@ class TestMessages:
             await peer.send(peer.frame(TEXT, "", length=11))
 
             assert "0123456789" == await ws.recv()
-            error = await ended(ws.recv())
+            receiving = asyncio.ensure_future(ended(ws.recv()))
+            assert 1009 == (await closed_by(peer))[0]
+            peer.finish()
+            error = await receiving
             assert isinstance(error, ConnectionClosed)
             assert (1009, rules.MESSAGE_TOO_BIG) == (error.code, error.closed.error and error.closed.error.rule)
-            assert 1009 == (await closed_by(peer))[0]
 
     @behaviour
     async def test_may_be_of_any_length_without_a_limit(self, net: Net) -> None:
@@ -402,8 +405,10 @@ class TestReceiving:
             await peer.send(peer.frame(TEXT, "last"), peer.frame(CLOSE, close_body(3000)))
 
             assert ["last"] == [piece async for piece in ws.recv_streaming()]
-            assert 3000 == await code_of(anext(ws.recv_streaming()))
+            streaming = asyncio.ensure_future(code_of(anext(ws.recv_streaming())))
             assert 3000 == (await closed_by(peer))[0]
+            peer.finish()
+            assert 3000 == await streaming
 
     @both_roles
     @behaviour
@@ -411,6 +416,7 @@ class TestReceiving:
         """Messages that came before a Close are given first, and then the end, as often as it is asked for."""
         async with net.facing(role) as (ws, peer):
             await peer.send(*(peer.frame(TEXT, str(n)) for n in range(5)), peer.frame(CLOSE, close_body(1000, "bye")))
+            peer.finish()
 
             assert ["0", "1", "2", "3", "4"] == [await ws.recv() for _ in range(5)]
             assert [1000, 1000] == [await code_of(ws.recv()), await code_of(ws.recv())]
@@ -424,10 +430,12 @@ class TestReceiving:
             await peer.send(peer.frame(TEXT, "good"), peer.frame(TEXT, b"\xff"))
 
             assert "good" == await ws.recv()
-            error = await ended(ws.recv())
+            receiving = asyncio.ensure_future(ended(ws.recv()))
+            assert (1007, rules.TEXT_NOT_UTF8.text) == await closed_by(peer)
+            peer.finish()
+            error = await receiving
             assert isinstance(error, ConnectionClosed)
             assert (1007, "error") == (error.code, error.closed.by)
-            assert (1007, rules.TEXT_NOT_UTF8.text) == await closed_by(peer)
 
 
 class TestPings:
@@ -528,6 +536,7 @@ class TestClosing:
             await ws.close(code, reason)
 
             assert ((code, reason, "peer"), code, reason) == await seen
+            assert ((code, reason), code) == (ws.close_sent, ws.close_received[0])
             assert (code, "local") == (ws.closed.code, ws.closed.by)
             assert (code, State.CLOSED) == (ws.close_code, ws.state)
 
@@ -570,9 +579,9 @@ class TestClosing:
             await peer.say(CLOSE, close_body(3005, "why"))
 
             assert 3005 == (await closed_by(peer))[0]
+            peer.finish()
             assert 3005 == await code_of(receiving)
             waiting = asyncio.ensure_future(ws.wait_closed())
-            peer.finish()
             assert b"" == await peer.end()
             await waiting
 
@@ -644,6 +653,7 @@ class TestClosing:
         """After the end, whoever ended it, sending raises `ConnectionClosed` with the code."""
         async with net.facing(role) as (ws, peer):
             await peer.say(CLOSE, close_body(3002, "gone"))
+            peer.finish()
             assert 3002 == await code_of(ws.recv())
             errors = [await ended(call) for call in (ws.send("a"), ws.send(["a", "b"]), ws.ping(), ws.pong())]
 

@@ -216,11 +216,14 @@ class TestTurns:
             await peer.send(peer.frame(TEXT, "a") * 1000)
             await ws.recv()
             task = asyncio.ensure_future(others())
-            for _ in range(900):
+            for _ in range(999):
                 await ws.native.recv()
             task.cancel()
 
             assert count > 10
+            await peer.send(peer.frame(TEXT, "a", fin=False), peer.frame(CONTINUATION, "b", fin=False) * 200)
+            await peer.send(peer.frame(CONTINUATION, "c"))
+            await ws.send([piece async for piece in ws.recv_streaming()])
 
     @behaviour
     async def test_while_one_sends_without_end(self, net: Net) -> None:
@@ -392,6 +395,17 @@ class TestServer:
         await server.close()
 
         await running
+
+    @behaviour
+    async def test_may_be_awaited_and_then_entered(self, net: Net) -> None:
+        """A server that was awaited can be a context too; one that never began is closed at once."""
+        server = await serve(echo, "127.0.0.1", 0)
+        async with server as same:
+            assert server is same
+            async with connect(f"ws://127.0.0.1:{server.port}") as ws:
+                await ws.send("a")
+                assert "a" == await ws.recv()
+        await serve(echo).close()
 
     @behaviour
     async def test_ends_when_it_is_cancelled(self, net: Net) -> None:

@@ -25,13 +25,14 @@ from tests.contract import TestMessages as TestMessages
 from tests.contract import TestPings as TestPings
 from tests.contract import TestReceiving as TestReceiving
 from tests.contract import closed_by, code_of, never
-from tests.net import Blocking, Net, Peer, behaviour, called, ended, in_thread
+from tests.net import Blocking, Net, Peer, behaviour, called, ended, in_thread, request
 from tests.net import log as log
 from tests.net import nothing_is_left as nothing_is_left
 from tests.trouble import TestBackpressure as TestBackpressure
 from tests.trouble import TestGathering as TestGathering
 from tests.trouble import TestPatience as TestPatience
 from tests.trouble import TestVanishing as TestVanishing
+from tests.trouble import facing_small
 from tests.wire import BINARY, CLOSE, KEY, PING, PONG, TEXT, close_body, frame
 
 
@@ -120,6 +121,17 @@ class TestThreads:
 
                 assert (0x81, b"gathered") == await hearing
                 assert (0x81, b"at once") == await peer.hear()
+
+    @behaviour
+    async def test_wait_for_room_together(self, net: Net) -> None:
+        """Several threads that send to a peer that does not read wait, and go on when it does."""
+        async with facing_small(net, "server", write_limit=5000, ping_interval=None) as (ws, peer):
+            sending = [asyncio.ensure_future(ws.send(bytes([n]) * 2**20)) for n in range(3)]
+            assert all([await never(task) for task in sending])
+            heard = [(await peer.hear())[1] for _ in range(3)]
+            await asyncio.gather(*sending)
+
+            assert {bytes([n]) * 2**20 for n in range(3)} == set(heard)
 
     @behaviour
     async def test_do_not_send_a_message_within_a_message(self, net: Net) -> None:
@@ -252,10 +264,9 @@ class TestSockets:
             peer.sendall(frame(TEXT, "Hello") + frame(PING, "?") + frame(BINARY, bytes(300)) + frame(CLOSE))
             assert ["Hello", bytes(300)] == [ws.recv(), ws.recv()]
             ws.send("x" * 100)
+            peer.shutdown(socket.SHUT_WR)
             with pytest.raises(ConnectionClosed):
                 ws.recv()
-            peer.shutdown(socket.SHUT_WR)
-            ws.close()
 
             received = b""
             while len(received) < 7 + 106 + 6:
@@ -377,6 +388,32 @@ class TestServer:
             server.close()
             thread.join(5)
             assert not thread.is_alive()
+
+    @behaviour
+    async def test_forgets_who_is_gone_when_it_looks(self, net: Net) -> None:
+        """A client that has left between its knock and the opening of the door is nothing."""
+        async with net.serve(max_connections=1) as server:
+            server.native._accept(server.native.sockets[0])
+            async with await net.connect(server.uri) as ws:
+                await ws.send("a")
+                assert "a" == await ws.recv()
+
+    @behaviour
+    async def test_forgets_who_was_dropped_while_it_thinks(self, net: Net) -> None:
+        """A server that is closed while `process_request` thinks does not log that there is nobody to answer."""
+        asked, go_on = threading.Event(), threading.Event()
+
+        def process_request(request: Any) -> None:
+            asked.set()
+            go_on.wait(5)
+
+        async with net.serve(process_request=process_request) as server, await called(server.port) as peer:
+            await peer.send(request(server.port))
+            await in_thread(asked.wait, 5)
+            closing = asyncio.ensure_future(server.close())
+            await ended(peer.end())
+            go_on.set()
+            await closing
 
     @behaviour
     async def test_survives_the_lack_of_descriptors(self, net: Net) -> None:

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from rawws import ConnectionClosed, HandshakeRejected, Response
-from tests.contract import closed_by, code_of
+from tests.contract import closed_by, code_of, never
 from tests.net import Asyncio, Blocking, Net, Peer, behaviour, called, ended, in_thread, request, what_is_open
 from tests.net import log as log
 from tests.net import nothing_is_left as nothing_is_left
@@ -301,6 +301,9 @@ class TestListening:
             async with net.serve(unix=path), await net.connect("ws://localhost", unix=path) as ws:
                 await ws.send("a")
                 assert "a" == await ws.recv()
+        with pytest.raises(FileNotFoundError):
+            async with net.serve(unix=str(tmp_path / "no" / "socket")):
+                pass
 
     @pytest.mark.skipif(not socket.has_ipv6, reason="there is no IPv6")
     @behaviour
@@ -321,6 +324,14 @@ class TestListening:
             with pytest.raises(OSError, match="in use"):
                 async with net.serve(host="127.0.0.1", port=server.port):
                     pass
+
+    @pytest.mark.skipif(not socket.has_ipv6, reason="there is no IPv6")
+    @behaviour
+    async def test_on_a_port_that_is_taken_for_one_address(self, net: Net) -> None:
+        """A port that is free for one address and taken for another is an `OSError`, and nothing is left open."""
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken, pytest.raises(OSError, match="in use"):
+            async with net.serve(host=None, port=taken.getsockname()[1]):
+                pass
 
     @behaviour
     async def test_with_a_tap(self, net: Net) -> None:
@@ -526,8 +537,11 @@ class TestGuests:
             pytest.skip("asyncio cannot drop it before Python 3.13")
         async with net.serve(ssl=serving(authority)) as server, await called(server.port) as peer:
             await peer.send("16 03 01")
+            waiting = asyncio.ensure_future(ended(peer.end()))
+            assert await never(waiting, 0.1)
             async with asyncio.timeout(2):
                 await server.close()
+            await waiting
 
 
 @pytest.fixture(scope="module")

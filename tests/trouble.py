@@ -393,7 +393,7 @@ class TestPatience:
         """After a violation what still comes is thrown away, up to a MiB; then the connection is dropped."""
         async with net.facing(role, close_timeout=10) as (ws, peer):
             await peer.say(CONTINUATION, "")
-            assert 1002 == await code_of(ws.recv())
+            receiving = asyncio.ensure_future(code_of(ws.recv()))
             assert 1002 == (await closed_by(peer))[0]
             waiting = asyncio.ensure_future(ws.wait_closed())
             error = None
@@ -402,6 +402,7 @@ class TestPatience:
             await waiting
 
             assert isinstance(error, ConnectionError)
+            assert 1002 == await receiving
 
 
 async def drip(peer: Peer, data: bytes) -> None:
@@ -476,4 +477,5 @@ class TestGathering:
 
             assert [b"answer 0", b"answer 1"] == [(await peer.hear())[1] for _ in range(2)]
             await peer.say(CLOSE)
+            peer.finish()
             assert 1005 == await code_of(receiving)

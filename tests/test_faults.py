@@ -259,7 +259,7 @@ def rest(sock: socket.socket) -> bytes:
 def spoken(ws: blocking.WebSocket) -> tuple[list[Any], int]:
     """Echo until the end."""
     received: list[Any] = []
-    event = ws.opening_event(LIMIT)
+    event = ws.opening_event()
     if isinstance(event, Request):
         ws.answer(event, Reception(), None)
     while True:

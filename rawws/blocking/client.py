@@ -67,11 +67,12 @@ def connect(
         raise ValueError("an ssl context needs a wss:// URI")
     connection = client_connection(where, headers, origin, names(subprotocols), user_agent, limits_of(options), random)
     patience = patience_of(options)
-    deadline = None if patience.opening is None else monotonic() + patience.opening
+    began = monotonic()
+    deadline = None if patience.opening is None else began + patience.opening
     sock = _open_socket(where, ssl, unix, sock, deadline)
-    ws = WebSocket(sock, connection, patience, tap)
+    ws = WebSocket(sock, connection, patience, tap, began)
     try:
-        _shake_hands(ws, deadline)
+        _shake_hands(ws)
     except BaseException:
         ws.abort()
         raise
@@ -115,8 +116,8 @@ def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.001, deadline - monotonic())
 
 
-def _shake_hands(ws: WebSocket, deadline: float | None) -> None:
-    event = ws.opening_event(_left(deadline))
+def _shake_hands(ws: WebSocket) -> None:
+    event = ws.opening_event()
     if isinstance(event, Connected):
         ws.response = event
     elif isinstance(event, Rejected):

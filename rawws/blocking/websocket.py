@@ -33,6 +33,7 @@ from rawws.session import ConnectionClosed, Patience, Session
 Data: TypeAlias = str | bytes | bytearray | memoryview
 
 RECEIVE_SIZE = 64 * 1024
+"""More than a TLS record holds: nothing of one is left where polling does not see it."""
 GATHER_SIZE = 16 * 1024
 LOOK_INTERVAL = 0.25
 """Seconds after which a thread that only sends looks at what came, for a Ping or a Close may be there."""
@@ -286,12 +287,11 @@ class WebSocket(Endpoint):
 
     # --- The opening handshake ------------------------------------------------------------------------------------
 
-    def opening_event(self, timeout: float | None = None) -> Request | Connected | Rejected | None:
+    def opening_event(self) -> Request | Connected | Rejected | None:
         """The request, or the answer to ours; None when the connection ended before there was one."""
         session = self._session
         with self._changed:
-            if not self._until(lambda: bool(session.opening) or session.ending is not None, timeout):
-                raise TimeoutError(f"the opening handshake was not done within {session.patience.opening} s")
+            self._until(lambda: bool(session.opening) or session.ending is not None)
             return session.opening.popleft() if session.opening else None
 
     def answer(self, request: Request, reception: Reception, response: Response | None) -> bool:
@@ -355,8 +355,6 @@ class WebSocket(Endpoint):
 
     def _poll(self, read: bool, write: bool, patience: float | None) -> bool:
         """Wait without the lock; whether there may be something to read."""
-        if read and isinstance(self._sock, tls.SSLSocket) and self._sock.pending():
-            return True
         self._reader_is_busy = self._reader_is_busy or read
         self._pollers += 1
         self._changed.release()

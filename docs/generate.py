@@ -17,9 +17,9 @@ def rules_page() -> str:
     lines = [
         "# Rules",
         "",
-        "What rawws enforces, one requirement in one row of `rawws/core/rules.py`. The number is the close code, or from",
-        "400 to 599 the HTTP status, that a breach gets; with 1006 nothing can be sent, and the TCP connection is",
-        "dropped. The duty says whom the requirement binds: a *sender* must not send it; a *receiver* has to act on it.",
+        "What rawws enforces, one requirement in one row of `rawws/core/rules.py`. The number is the close code, or",
+        "from 400 to 599 the HTTP status, that a breach gets; with 1006 nothing can be sent, and the TCP connection is",
+        "dropped. The duty says whom a requirement binds: a *sender* must not send it; a *receiver* has to act on it.",
     ]
     for section, rules in groupby(sorted(RULES.values(), key=_by_section), key=lambda rule: rule.section):
         lines += ["", f"## {_title(section)}", "", "| rule | code | duty | requirement |", "|---|---|---|---|"]
@@ -42,8 +42,8 @@ def states_page() -> str:
     lines = [
         "# States",
         "",
-        "Where one of the two senders stands (a row), what it sends (a column), and where it stands then, or which rule",
-        "it breaks. Both sides of a connection obey this table (`rawws/core/states.py`).",
+        "Where one of the two senders stands (a row), what it sends (a column), and where it stands then, or which",
+        "rule it breaks. Both sides of a connection obey this table (`rawws/core/states.py`).",
         "",
         "| | " + " | ".join(sent.value for sent in Sent) + " |",
         "|---" * (len(Sent) + 1) + "|",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawws.core.masking import apply_mask, rotate
+from rawws.core.masking import LONG, apply_mask, rotate
 from tests.wire import KEY, octets, xor
 
 KEYS = st.binary(min_size=4, max_size=4)
@@ -15,7 +15,7 @@ def test_hello_is_masked_as_in_the_rfc() -> None:
     assert octets("7f 9f 4d 51 58") == apply_mask(b"Hello", KEY)
 
 
-@pytest.mark.parametrize("size", [*range(18), 125, 126, 127, 65535, 65536, 65537])
+@pytest.mark.parametrize("size", [*range(18), 125, 126, 127, *range(LONG - 4, LONG + 5), 65535, 65536, 65537])
 def test_every_byte_is_masked_with_the_byte_of_the_key_at_its_place(size: int) -> None:
     """Octet i is XORed with octet i MOD 4 of the key, whatever the length."""
     data = bytes(i * 7 % 256 for i in range(size))

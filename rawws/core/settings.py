@@ -1,6 +1,6 @@
 """What is settled before the first frame: which side we are, what both sides agreed on, and how much we put up with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 
 
@@ -43,6 +43,9 @@ class Limits:
         header_line: one line of it.
         header_count: fields in it.
         response_body: how much is kept of the body of an answer that is not 101.
+
+    Raises:
+        ValueError: a bound is below 0, or no fragment is allowed.
     """
 
     message: int | None = 2**20
@@ -53,6 +56,12 @@ class Limits:
     header_line: int = 8 * 1024
     header_count: int = 128
     response_body: int = 64 * 1024
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            bound, least = getattr(self, field.name), 1 if field.name == "fragments" else 0
+            if bound is not None and bound < least:
+                raise ValueError(f"the limit {field.name} is {least} at least, or None for no limit, not {bound}")
 
     @property
     def most_fragments(self) -> float:

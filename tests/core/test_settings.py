@@ -1,6 +1,6 @@
 """What is settled before the first frame."""
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
@@ -42,3 +42,12 @@ def test_settings_do_not_change_and_can_be_keys(value: object, field: str) -> No
     assert value in {value}
     with pytest.raises(FrozenInstanceError):
         setattr(value, field, None)
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
+def test_a_limit_below_what_makes_sense_is_refused(name: str) -> None:
+    """A negative bound is a mistake, and so is a message of no frames."""
+    with pytest.raises(ValueError, match=f"the limit {name} is"):
+        Limits(**{name: -1})
+    with pytest.raises(ValueError, match="fragments is 1 at least"):
+        Limits(fragments=0)

@@ -134,6 +134,21 @@ class TestThreads:
             assert {bytes([n]) * 2**20 for n in range(3)} == set(heard)
 
     @behaviour
+    async def test_gather_only_answers(self, net: Net) -> None:
+        """A thread that received once, and then sends on its own account, is not held up by messages that wait."""
+        async with net.facing_client(ping_interval=None) as (ws, peer):
+            await peer.send(peer.frame(TEXT, "a") + peer.frame(TEXT, "b"))
+            with ThreadPoolExecutor(1) as thread:
+                loop = asyncio.get_running_loop()
+                assert "a" == await loop.run_in_executor(thread, ws.native.recv)
+                await loop.run_in_executor(thread, ws.native.send, "1")
+                hearing = asyncio.ensure_future(peer.hear())
+                await never(hearing)
+                await loop.run_in_executor(thread, ws.native.send, "2")
+
+                assert [(0x81, b"1"), (0x81, b"2")] == [await hearing, await peer.hear()]
+
+    @behaviour
     async def test_do_not_send_a_message_within_a_message(self, net: Net) -> None:
         """An iterable that sends by itself while it is sent would mix two messages: it gets a RuntimeError."""
         async with net.facing_server() as (ws, peer):
@@ -253,6 +268,31 @@ class Reluctant(socket.socket):
         if self._is_reluctant():
             raise BlockingIOError(errno.EAGAIN, "not now")
         return super().recv(1, *flags)
+
+
+class TestBlocks:
+    """As one writes it."""
+
+    def test_close_what_they_open(self) -> None:
+        """`with` and `for` are all that a client and a server need."""
+        with blocking.serve(echo, "127.0.0.1", 0) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            with blocking.connect(f"ws://127.0.0.1:{server.port}") as ws:
+                ws.send("0")
+                for n, message in enumerate(ws):
+                    assert str(n) == message
+                    if n == 5:
+                        break
+                    ws.send(str(n + 1))
+            assert (1000, "local") == (ws.close_code, ws.closed and ws.closed.by)
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def echo(ws: WebSocket) -> None:
+    for message in ws:
+        ws.send(message)
 
 
 class TestSockets:

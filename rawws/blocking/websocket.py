@@ -6,7 +6,7 @@ the other is told.  So Pings are answered and sent only while some thread is in 
 all.
 
 The socket never blocks and every touch of it is under one lock.  One turn, one write: while messages that came wait to
-be received, what the receiving thread sends is gathered (up to 16 KiB), until it has received the last one; `flush`
+be received, what the receiving thread answers is gathered (up to 16 KiB), until it has received the last one; `flush`
 sends it now.  What another thread sends goes out at once.
 """
 
@@ -35,6 +35,8 @@ Data: TypeAlias = str | bytes | bytearray | memoryview
 RECEIVE_SIZE = 64 * 1024
 """More than a TLS record holds: nothing of one is left where polling does not see it."""
 GATHER_SIZE = 16 * 1024
+GATHER_TIME = 0.01
+"""Seconds after which what is sent is no answer to what was received last."""
 LOOK_INTERVAL = 0.25
 """Seconds after which a thread that only sends looks at what came, for a Ping or a Close may be there."""
 
@@ -64,6 +66,7 @@ class WebSocket(Endpoint):
         self._gathered = 0
         self._receiving = False
         self._receiver: int | None = None  # the thread that received last
+        self._received_at = 0.0
         self._reader_is_busy = False  # a thread polls the socket for something to read
         self._pollers = 0
         self._eof = False
@@ -127,9 +130,11 @@ class WebSocket(Endpoint):
         taken: list[Any] = []
 
         def ready() -> bool:
-            item = take(monotonic())
+            now = monotonic()
+            item = take(now)
             if item is not None:
                 taken.append(item)
+                self._received_at = now
             return item is not None
 
         with self._changed:
@@ -198,8 +203,6 @@ class WebSocket(Endpoint):
 
     def _send(self, data: Data, more: bool) -> None:
         with self._changed:
-            if self._session.congested:
-                self._until(lambda: not self._session.congested or self._session.over)
             connection = self._session.connection
             with self._unless_closed():
                 if isinstance(data, str):
@@ -207,8 +210,7 @@ class WebSocket(Endpoint):
                 else:
                     connection.send_binary(data, more)
             self._gathered += len(data)
-            in_turn = self._receiver == threading.get_ident() and self._session.waiting
-            if in_turn and self._gathered < GATHER_SIZE:
+            if self._gathered < GATHER_SIZE and self._session.waiting and self._is_answering():
                 return
             self._act()
             if self._out:
@@ -218,6 +220,10 @@ class WebSocket(Endpoint):
                 self._act()
             if self._unwritable or (self._out and self._session.over):
                 raise self._why_closed()
+
+    def _is_answering(self) -> bool:
+        """Whether this thread has just received: not if it is about something else by now, though messages wait."""
+        return self._receiver == threading.get_ident() and monotonic() - self._received_at < GATHER_TIME
 
     def ping(self, payload: bytes | str | None = None) -> "PongWaiter":
         """Send a Ping (section 5.5.2); `wait` on what it gives back for the Pong.

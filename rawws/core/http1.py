@@ -18,7 +18,8 @@ While the handshake goes on, `state` is CONNECTING, sending a frame raises `Loca
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
@@ -41,6 +42,7 @@ from rawws.core.headers import (
     status_line_problem,
     write_head,
 )
+from rawws.core.rules import Rule
 from rawws.core.settings import Agreement, Limits, Role
 from rawws.core.states import ENDED
 from rawws.core.upgrade import ClientUpgrade, UpgradeRequest, own_headers, refusal
@@ -207,7 +209,8 @@ class ServerConnection(_Handshake):
         head = self._next_head()
         if head is None:
             return False
-        self.request = _parse_request(head)
+        with _located(head, 0):
+            self.request = _parse_request(head)
         self._ready.append(self.request)
         return True
 
@@ -381,13 +384,17 @@ class ClientConnection(_Handshake):
         head = self._next_head()
         if head is None:
             return False
-        http, answer = _parse_answer(head)
+        start = self._offset + self._position - len(head)
+        with _located(head, start):
+            http, answer = _parse_answer(head)
         fields = _pairs(answer.headers)
         if answer.status_code == 101:
-            if answer.http_version < b"1.1":
-                raise RemoteProtocolError(rules.RESPONSE_VERSION, quote(head.partition(b"\r\n")[0]))
-            self._open(self.upgrade.check(101, fields))
-            self._ready.append(Connected(fields, self.agreement))
+            with _located(head, start):
+                if answer.http_version < b"1.1":
+                    raise RemoteProtocolError(rules.RESPONSE_VERSION, quote(head.partition(b"\r\n")[0]))
+                agreement = self.upgrade.check(101, fields)
+            self._open(agreement)
+            self._ready.append(Connected(fields, agreement))
         elif answer.status_code >= 200:
             reason = bytes(answer.reason).decode("latin-1")
             self._rejected = Rejected(answer.status_code, reason, fields, b"")
@@ -434,6 +441,48 @@ def _pairs(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     return tuple((bytes(name), bytes(value)) for name, value in headers)
 
 
+# Which field a rule is about; the others are about the first line, or about all of it.
+_FIELDS = {
+    rules.HOST: b"host",
+    rules.UPGRADE_MISSING: b"upgrade",
+    rules.CONNECTION_MISSING: b"connection",
+    rules.KEY_MISSING: b"sec-websocket-key",
+    rules.KEY_REPEATED: b"sec-websocket-key",
+    rules.KEY_INVALID: b"sec-websocket-key",
+    rules.VERSION: b"sec-websocket-version",
+    rules.VERSION_REPEATED: b"sec-websocket-version",
+    rules.SUBPROTOCOLS_INVALID: b"sec-websocket-protocol",
+    rules.EXTENSIONS_INVALID: b"sec-websocket-extensions",
+    rules.RESPONSE_UPGRADE: b"upgrade",
+    rules.RESPONSE_CONNECTION: b"connection",
+    rules.ACCEPT_MISSING: b"sec-websocket-accept",
+    rules.ACCEPT_REPEATED: b"sec-websocket-accept",
+    rules.ACCEPT_WRONG: b"sec-websocket-accept",
+    rules.EXTENSION_UNOFFERED: b"sec-websocket-extensions",
+    rules.RESPONSE_EXTENSIONS: b"sec-websocket-extensions",
+    rules.SUBPROTOCOL_REPEATED: b"sec-websocket-protocol",
+    rules.SUBPROTOCOL_UNOFFERED: b"sec-websocket-protocol",
+}
+
+
+def _fault_in(head: bytes, rule: Rule) -> int:
+    """Where `head` breaks `rule`: at the last field that it is about, and if that is missing, where the head ends."""
+    if rule not in _FIELDS:
+        return 0
+    line = head.lower().rfind(b"\r\n" + _FIELDS[rule] + b":")
+    return line + 2 if line >= 0 else len(head) - 2
+
+
+@contextmanager
+def _located(head: bytes, start: int) -> Iterator[None]:
+    """Violations in `head`, which begins at `start` in the stream, are told with their byte."""
+    try:
+        yield
+    except RemoteProtocolError as error:
+        error.offset = start + _fault_in(head, error.rule)
+        raise
+
+
 def _parse_request(head: bytes) -> Request:
     http = h11.Connection(h11.SERVER)
     http.receive_data(head)
@@ -453,6 +502,7 @@ def _parse_request(head: bytes) -> Request:
     try:
         upgrade = UpgradeRequest.parse(fields, method=method, target=target, http_version=version)
     except RemoteProtocolError as error:
+        error.offset = _fault_in(head, error.rule)
         return Request(method, target, fields, None, error)
     return Request(method, target, fields, upgrade, None)
 

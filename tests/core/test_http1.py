@@ -960,3 +960,46 @@ def test_an_opening_handshake_that_is_dropped_waits_for_nobody(make, size):
     assert [Closed(1006, "", "local")] == list(connection.events())
     assert b"" == connection.data_to_send()
     assert Wants.CLOSE is connection.wants
+
+
+# --- Where it was broken --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("request_", "at"),
+    [
+        (VALID.replace("GET", "POST"), "POST"),
+        (VALID.replace("HTTP/1.1", "HTTP/1.0"), "GET"),
+        (VALID.replace("server.example.com", "a b"), "Host"),
+        (VALID.replace("Connection: Upgrade", "Connection: close"), "Connection"),
+        (VALID.replace("Version: 13", "Version: 25"), "Sec-WebSocket-Version"),
+        (VALID.replace("Origin: ", "Sec-WebSocket-Key: "), "Sec-WebSocket-Key: http"),
+        (VALID.replace("Sec-WebSocket-Key", "Key"), "\r\n\r\n"),
+    ],
+)
+def test_a_refusal_says_which_byte_of_the_request_it_is_for(request_, at):
+    """The first byte of the last field at fault, or of the line; where something is missing, the end of the head."""
+    expected = request_.index(at) + (2 if at == "\r\n\r\n" else 0)
+
+    for pieces in chopped(request_.encode()):
+        _, events, _ = serve(pieces)
+        assert expected == events[-1].error.offset
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at"),
+    [
+        (b"HTTP/1.1", b"HTTP/1.0", b"HTTP/1.0 101"),
+        (b"Upgrade: websocket", b"Upgrade: h2c", b"Upgrade: h2c"),
+        (b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", b"wrong", b"Sec-WebSocket-Accept"),
+        (b": chat", b": bridge", b"Sec-WebSocket-Protocol"),
+    ],
+)
+def test_a_client_says_which_byte_of_the_answer_was_wrong(old, new, at):
+    """It counts from the first byte that the server sent, an answer that went before included."""
+    answer = b"HTTP/1.1 103 Early Hints\r\n\r\n" + ANSWER.replace(old, new)
+
+    for pieces in chopped(answer):
+        connection = client()
+        events = feed(connection, pieces)
+        assert answer.index(at) == events[-1].error.offset

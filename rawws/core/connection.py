@@ -106,8 +106,7 @@ class Connection:
         self.stream = stream
         self.auto_pong = auto_pong
         self.auto_close = auto_close
-        self.ours: Sender = READY
-        self.theirs: Sender = READY
+        self.ours = self.theirs = READY
         self.closed: Closed | None = None
         self.close_sent: tuple[int, str] | None = None
         self.close_received: tuple[int, str] | None = None
@@ -128,12 +127,10 @@ class Connection:
         self._plain_limit = min(sys.maxsize if bound is None else bound for bound in (limits.message, limits.frame))
         # What goes out.
         self._out: list[bytes] = []
-        self._pongs = 0  # automatic ones in `_out`
-        self._last_pong = 0  # where in `_out` the newest is
+        self._pongs = self._last_pong = 0  # automatic ones in `_out`, and where in there the newest is
         self._sending = Opcode.TEXT  # the type of the message that is being sent in fragments
         self._failed = False
-        if initial_data:
-            self.receive_data(initial_data)
+        self.receive_data(initial_data)
 
     # --- What came in ---------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -89,6 +90,15 @@ class TestThreads:
             await sending
             await peer.say(TEXT, "a")
             assert "a" == await receiving
+
+    @behaviour
+    async def test_that_send_return_when_all_is_taken(self, net: Net) -> None:
+        """`send` returns once the kernel has the last byte, though the peer says nothing."""
+        async with facing_small(net, "client", ping_interval=None) as (ws, peer):
+            sending = asyncio.ensure_future(ws.send(b"x" * 2**20))
+            assert 2**20 == len((await peer.hear())[1])
+            async with asyncio.timeout(2):
+                await sending
 
     @behaviour
     async def test_may_all_send(self, net: Net) -> None:
@@ -466,11 +476,14 @@ class TestServer:
             try:
                 await peer.loop.sock_connect(peer.sock, ("127.0.0.1", server.port))
                 asking = asyncio.ensure_future(peer.ask(server.port))
-                assert await never(asking)
+                busy = time.process_time()
+                assert await never(asking, 0.2)
+                busy = time.process_time() - busy
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
             assert "101" == (await asking)[9:12]
+            assert busy < 0.1
 
     @behaviour
     async def test_survives_the_lack_of_threads(self, net: Net, monkeypatch: pytest.MonkeyPatch) -> None:

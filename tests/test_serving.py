@@ -5,6 +5,7 @@ import logging
 import re
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -444,6 +445,26 @@ class TestEnding:
             await server.close()
             async with asyncio.timeout(5):
                 await asyncio.gather(*coming)
+
+    @behaviour
+    async def test_does_not_let_in_who_is_late(self, net: Net) -> None:
+        """A client that has been accepted, but not heard yet, is dropped."""
+        loop = asyncio.get_running_loop()
+        asked, go_on = asyncio.Event(), threading.Event()
+
+        def tap() -> Counting:
+            loop.call_soon_threadsafe(asked.set)
+            if net.name == "blocking":
+                go_on.wait(5)
+            return Counting()
+
+        async with net.serve(tap=tap) as server, await called(server.port) as peer:
+            await peer.send(request(server.port))
+            await asked.wait()
+            closing = asyncio.ensure_future(server.close())
+            await never(closing, 0.05)
+            go_on.set()
+            await asyncio.gather(closing, ended(peer.end()))
 
 
 class TestGuests:

@@ -428,10 +428,7 @@ class WebSocket(Endpoint):
             # The peer does not read any more, but what it said before may still be there to be read.
             self._unwritable = True
             self._out.clear()
-        congested = self._session.congested
         self._session.backlog(len(self._out), monotonic())
-        if congested and not self._session.congested:
-            self._changed.notify_all()
 
     def _hang_up(self) -> None:
         self._hung_up = True

@@ -42,7 +42,7 @@ class Options(TypedDict, total=False):
     close_timeout: float | None
     """For the closing handshake (5)."""
     write_limit: int
-    """What may wait to be sent before `send` waits (64 KiB)."""
+    """What may wait to be sent before `send` waits (64 KiB).  With a blocking socket `send` waits for all of it."""
     receive_limit: int
     """What may wait for `recv` before nothing more is read (64 KiB)."""
 

@@ -101,6 +101,15 @@ class TestThreads:
                 await sending
 
     @behaviour
+    async def test_that_flush_leave_nothing_behind(self, net: Net) -> None:
+        """`flush` sends what was gathered, and raises when that is too late."""
+        async with facing_small(net, "client", ping_interval=None) as (ws, peer):
+            await ws.flush()
+            peer.reset()
+
+            assert 1006 == await code_of(endless_flush(ws))
+
+    @behaviour
     async def test_may_all_send(self, net: Net) -> None:
         """Whole messages and fragmented ones from many threads arrive as they were."""
         messages = [str(n) * 20_000 for n in range(30)]
@@ -208,6 +217,13 @@ class TestThreads:
             await in_thread(pong.wait, 5)
 
             assert pong.answered
+
+
+async def endless_flush(ws: Any) -> None:
+    """Flush until it is not possible."""
+    while True:
+        await ended(ws.pong())
+        await ws.flush()
 
 
 class TestSignals:

@@ -182,9 +182,14 @@ class WebSocket(Endpoint):
                 raise TypeError(f"a message is text, bytes, or an iterable of one of them, not {kind}")
 
     def flush(self) -> None:
-        """Send now what was gathered."""
+        """Send now what was gathered, and wait until the kernel has taken it.
+
+        Raises:
+            ConnectionClosed: the connection has ended.
+        """
         with self._changed:
             self._act()
+            self._drain()
 
     def _send_fragments(self, fragments: Iterable[Data]) -> None:
         held: list[Data] = []
@@ -213,13 +218,17 @@ class WebSocket(Endpoint):
             if self._gathered < GATHER_SIZE and self._session.waiting and self._is_answering():
                 return
             self._act()
-            if self._out:
-                self._until(lambda: not self._out or self._session.over)
-            elif monotonic() >= self._look_at:
-                self._work(0.0)
-                self._act()
-            if self._unwritable or (self._out and self._session.over):
-                raise self._why_closed()
+            self._drain()
+
+    def _drain(self) -> None:
+        """Wait until the kernel has taken what was queued; with nothing to wait for, look around now and then."""
+        if self._out:
+            self._until(lambda: not self._out or self._session.over)
+        elif monotonic() >= self._look_at:
+            self._work(0.0)
+            self._act()
+        if self._unwritable or (self._out and self._session.over):
+            raise self._why_closed()
 
     def _is_answering(self) -> bool:
         """Whether this thread has just received: not if it is about something else by now, though messages wait."""

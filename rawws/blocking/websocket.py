@@ -223,7 +223,7 @@ class WebSocket(Endpoint):
     def _drain(self) -> None:
         """Wait until the kernel has taken what was queued; with nothing to wait for, look around now and then."""
         if self._out:
-            self._until(lambda: not self._out or self._session.over)
+            self._until(lambda: not self._out or self._session.over, drains=True)
         elif monotonic() >= self._look_at:
             self._work(0.0)
             self._act()
@@ -245,6 +245,7 @@ class WebSocket(Endpoint):
             with self._unless_closed():
                 number = self._session.ping(payload.encode() if isinstance(payload, str) else payload, now)
             self._act()
+            self._drain()
         return PongWaiter(self, number)
 
     def pong(self, payload: bytes | str = b"") -> None:
@@ -253,6 +254,7 @@ class WebSocket(Endpoint):
             with self._unless_closed():
                 self._session.connection.pong(payload.encode() if isinstance(payload, str) else payload)
             self._act()
+            self._drain()
 
     @contextlib.contextmanager
     def _unless_closed(self) -> Iterator[None]:
@@ -333,8 +335,12 @@ class WebSocket(Endpoint):
 
     # --- Waiting and working; all of this with the lock held ------------------------------------------------------
 
-    def _until(self, ready: Callable[[], bool], timeout: float | None = None) -> bool:
-        """Wait until it is `ready`, and keep the connection going meanwhile; False when the time is over."""
+    def _until(self, ready: Callable[[], bool], timeout: float | None = None, drains: bool = False) -> bool:
+        """Wait until it is `ready`, and keep the connection going meanwhile; False when the time is over.
+
+        Args:
+            drains: it is for what waits to be sent, and not for what another thread may read.
+        """
         deadline = None if timeout is None else monotonic() + timeout
         looked = False  # Without waiting at all, one look is taken nevertheless.
         while not self._is(ready):
@@ -342,7 +348,7 @@ class WebSocket(Endpoint):
             if self._gone or (looked and deadline is not None and now >= deadline):
                 return False
             due = _least(deadline, self._wake_at)
-            self._work(None if due is None else max(0.0, due - now))
+            self._work(None if due is None else max(0.0, due - now), drains)
             looked = True
         return True
 
@@ -355,12 +361,14 @@ class WebSocket(Endpoint):
             self._act()
         return ready()
 
-    def _work(self, patience: float | None) -> None:
+    def _work(self, patience: float | None, drains: bool = False) -> None:
         """Wait for the socket, or for another thread to do so, and see what there is."""
         read = self._session.reading and not self._reader_is_busy and not self._eof
-        if not read and not self._out:
+        # Who polls to write is not told what another thread has read.
+        write = bool(self._out) and (drains or not self._reader_is_busy)
+        if not read and not write:
             self._changed.wait(patience)
-        elif self._poll(read, bool(self._out), _least(patience, self._short)) and read:
+        elif self._poll(read, write, _least(patience, self._short)) and read:
             self._read()
         now = monotonic()
         self._look_at = now + LOOK_INTERVAL

@@ -7,7 +7,8 @@ that only goes forward.
 
 Endings take effect in stream order.  The session reads ahead, so that a Ping is answered while the application is busy;
 but the peer's Close, or its violation, is answered when the application has taken what came before it, or after the
-closing timeout if it does not.  Until then the application may go on sending (section 5.5.1 lets the answer wait).
+closing timeout if it does not; after a fifth of that if it has, and does not ask for more.  Until then the application
+may go on sending (section 5.5.1 lets the answer wait).
 """
 
 from collections import deque
@@ -345,8 +346,13 @@ class Session:
         self.ending = closed
         for done in (OPEN_BY, PING_AT, PONG_BY):
             self._deadlines.pop(done, None)
+        closing = self.patience.closing
+        if closed.by == "peer" and not self._messages and closing is not None:
+            # Who has taken everything is about its last answer, or only sends by now: a peer that is no more patient
+            # than we are must not give up meanwhile.
+            closing /= 5
         if CLOSE_BY not in self._deadlines:
-            self._set(CLOSE_BY, now, self.patience.closing)
+            self._set(CLOSE_BY, now, closing)
         if self.connection.close_sent is not None:
             self._finished = True
         elif not self._messages and (self._hungry or not self._asked):

@@ -708,6 +708,22 @@ class TestClosing:
             assert 1000 == (await closed_by(peer))[0]
             assert b"" == await peer.end()
 
+    @behaviour
+    async def test_ends_a_feed(self, net: Net) -> None:
+        """A handler that received once, and now only sends, does not keep its client waiting until that gives up."""
+
+        async def handler(ws: Any) -> None:
+            await ws.recv()
+            while True:
+                await ws.send("tick")
+
+        async with net.pair(handler, close_timeout=1) as ws:
+            await ws.send("subscribe")
+            assert "tick" == await ws.recv()
+            await ws.close()
+
+            assert (1000, "local") == (ws.closed.code, ws.closed.by)
+
     @both_roles
     @behaviour
     async def test_can_be_skipped(self, net: Net, role: str) -> None:

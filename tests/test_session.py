@@ -1197,6 +1197,21 @@ def test_an_application_that_never_takes_its_messages_does_not_hold_up_a_close()
     assert Closed(1000, "", "peer") == take_end(session, 7.0)
 
 
+def test_an_application_that_only_sends_by_now_does_not_hold_up_a_close() -> None:
+    """It has taken everything, and has a fifth of the closing timeout for its last answer: the peer waits no longer."""
+    session = start()
+    say(session, "subscribe")
+    assert "subscribe" == session.next_message(0.0)
+    say_close(session, now=1.0)
+    session.connection.send_text("tick")
+    assert ([(TEXT, b"tick")], 2.0) == (frames_in((todo := session.todo()).send), todo.wake_at)
+
+    session.wake(2.0)
+
+    assert [(CLOSE, close_body(1000))] == frames_in((todo := session.todo()).send)
+    assert (True, False, True, 7.0) == todo[1:]
+
+
 def test_an_answer_at_the_last_moment_has_time_to_arrive() -> None:
     """When the Close is answered, the peer has the closing timeout to read that, however long the answer took."""
     session = start()

@@ -91,6 +91,25 @@ class TestThreads:
             await peer.say(TEXT, "a")
             assert "a" == await receiving
 
+    @pytest.mark.parametrize("first", ["send", "recv"])
+    @behaviour
+    async def test_that_receive_do_not_wait_for_those_that_send(self, net: Net, first: str) -> None:
+        """While one thread waits for a peer that does not read, another one receives what that says."""
+        async with facing_small(net, "server", ping_interval=None) as (ws, peer):
+            sending = receiving = asyncio.ensure_future(ws.recv() if first == "recv" else ws.send(b"x" * 2**22))
+            assert await never(sending, 0.1)
+            if first == "recv":
+                sending = asyncio.ensure_future(ws.send(b"x" * 2**22))
+            else:
+                receiving = asyncio.ensure_future(ws.recv())
+            assert await never(sending, 0.1)
+            await peer.say(TEXT, "a")
+
+            async with asyncio.timeout(1):
+                assert "a" == await receiving
+            peer.reset()
+            assert 1006 == await code_of(sending)
+
     @behaviour
     async def test_that_send_return_when_all_is_taken(self, net: Net) -> None:
         """`send` returns once the kernel has the last byte, though the peer says nothing."""

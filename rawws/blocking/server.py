@@ -103,7 +103,8 @@ class Server:
     def _accept_all(self) -> None:
         with selectors.DefaultSelector() as selector:
             for sock in (*self.sockets, self._wakee):
-                if sock.fileno() >= 0:
+                # One that `close` has closed by now, in another thread, is passed over.
+                with contextlib.suppress(OSError, ValueError):
                     selector.register(sock, selectors.EVENT_READ)
             while not self._is_closed.is_set():
                 for key, _ in selector.select():

@@ -496,7 +496,7 @@ def log() -> Iterator[list[logging.LogRecord]]:
     logging.getLogger().addHandler(keeper)
     yield records
     logging.getLogger().removeHandler(keeper)
-    assert [] == [record.getMessage() for record in records]
+    assert [] == [logging.Formatter().format(record) for record in records]
 
 
 @pytest.fixture(autouse=True)

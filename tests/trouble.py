@@ -7,6 +7,7 @@ given as options, and short.
 import asyncio
 import socket
 from collections import deque
+from collections.abc import Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -178,6 +179,13 @@ async def endless(ws: Any) -> None:
         await ws.send(b"x" * 10_000)
 
 
+async def come_to_rest(count: Callable[[], int]) -> None:
+    """Wait until this does not grow any more."""
+    before = -1
+    while before != (before := count()) or not before:
+        await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.1)
+
+
 class TestBackpressure:
     """Who is behind holds up the other, and not the memory."""
 
@@ -196,11 +204,9 @@ class TestBackpressure:
 
         async with facing_small(net, role, write_limit=20_000, **NO_PINGS) as (ws, peer):
             sending = asyncio.ensure_future(send())
-            assert await never(sending, 0.1)
-            stopped_at = sent
-            assert await never(sending, 0.1)
+            await come_to_rest(lambda: sent)
 
-            assert stopped_at == sent < 100
+            assert sent < 100
             assert [n.to_bytes(4) for n in range(200)] == [(await peer.hear())[1][:4] for _ in range(200)]
             await sending
 
@@ -221,7 +227,7 @@ class TestBackpressure:
             first = asyncio.ensure_future(ws.recv())  # Somebody has to read.
             flooding = asyncio.ensure_future(flood())
             messages = [await first]
-            assert await never(flooding, 0.1)
+            await come_to_rest(lambda: sent)
 
             assert sent < 200
             messages += [await ws.recv() for _ in range(299)]

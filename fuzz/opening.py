@@ -7,9 +7,9 @@ from typing import Any
 
 from fuzz.source import Source, cut
 from rawws.core import rules
+from rawws.core.agreement import Extension
 from rawws.core.errors import ProtocolError, RemoteProtocolError
 from rawws.core.headers import (
-    Extension,
     HeadReader,
     is_host,
     is_key,

@@ -6,13 +6,15 @@ both share, and what frameworks embed: a connection from the first HTTP/1.1 byte
 and a `Session` that adds time.
 """
 
+from rawws.core.agreement import Agreement
 from rawws.core.connection import Connection, Wants
+from rawws.core.deflate import Deflate
 from rawws.core.errors import LocalProtocolError, NotOpen, ProtocolError, RemoteProtocolError
 from rawws.core.events import Chunk, Closed, Ping, Pong
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import ClientConnection, Connected, Rejected, Request, ServerConnection
 from rawws.core.rules import Rule
-from rawws.core.settings import Agreement, Limits, Role
+from rawws.core.settings import Limits, Role
 from rawws.core.states import State
 from rawws.core.upgrade import SAME_ORIGIN, ClientUpgrade, UpgradeRequest
 from rawws.endpoint import HandshakeRejected, Response
@@ -31,6 +33,7 @@ __all__ = [
     "Connected",
     "Connection",
     "ConnectionClosed",
+    "Deflate",
     "HandshakeRejected",
     "Limits",
     "LocalProtocolError",

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypedDict
 
+from rawws.core.agreement import Compression, Terms
+from rawws.core.deflate import Deflate
 from rawws.core.errors import RemoteProtocolError
 from rawws.core.events import Closed
 from rawws.core.frames import CloseCode
@@ -98,6 +100,12 @@ def names(subprotocols: Iterable[str]) -> tuple[str, ...]:
     return tuple(subprotocols)
 
 
+def check_compression(compression: Compression | None) -> None:
+    """Raise `TypeError` for what is none, such as the "deflate" of other libraries."""
+    if compression is not None and not isinstance(compression, Compression):
+        raise TypeError(f"compression is Deflate(...) or None, not {compression!r}")
+
+
 class Tap(Protocol):
     """Who listens on the wire: it sees every byte of a connection, in order, from the opening handshake on."""
 
@@ -150,6 +158,8 @@ class Reception(NamedTuple):
     """Chooses among those offered, in place of that rule; None for none."""
     origins: Origins = SAME_ORIGIN
     """The pages that may connect (section 10.2)."""
+    compression: Compression | None = Deflate()
+    """Agreed on with clients that offer it (RFC 7692)."""
     process_response: Callable[[Request], HeadersLike] | None = None
     """Gives header fields to add to the 101."""
 
@@ -169,7 +179,7 @@ class Reception(NamedTuple):
             connection.accept()
             return False
         headers = () if self.process_response is None else self.process_response(request)
-        connection.accept(self._choose(request.upgrade.subprotocols), header_pairs(headers))
+        connection.accept(self._choose(request.upgrade.subprotocols), header_pairs(headers), self.compression)
         return True
 
     def _choose(self, offered: tuple[str, ...]) -> str | None:
@@ -183,6 +193,7 @@ def client_connection(
     headers: HeadersLike,
     origin: str | None,
     subprotocols: tuple[str, ...],
+    compression: Compression | None,
     user_agent: str | None,
     limits: Limits,
     random: Callable[[int], bytes],
@@ -198,7 +209,13 @@ def client_connection(
     if uri.authorization is not None and b"authorization" not in names:
         added.append((b"Authorization", uri.authorization.encode()))
     return ClientConnection(
-        uri.host_header, uri.target, headers=added + own, subprotocols=subprotocols, limits=limits, random=random
+        uri.host_header,
+        uri.target,
+        headers=added + own,
+        subprotocols=subprotocols,
+        compression=compression,
+        limits=limits,
+        random=random,
     )
 
 
@@ -215,6 +232,11 @@ class Endpoint:
     def subprotocol(self) -> str | None:
         """The subprotocol that was agreed on; None if there is none."""
         return self._session.connection.subprotocol
+
+    @property
+    def compression(self) -> Terms | None:
+        """On what terms messages may be compressed, both ways; None if they may not (RFC 7692)."""
+        return self._session.connection.compression
 
     @property
     def state(self) -> State:

@@ -32,7 +32,8 @@ def no_secret(size: int) -> bytes:
 
 def client(uri: str = "ws://a.example", **options: Any) -> bytes:
     """The request of a client."""
-    given = {"headers": (), "origin": None, "subprotocols": (), "user_agent": None, "limits": Limits()} | options
+    given = {"headers": (), "origin": None, "subprotocols": (), "compression": None, "user_agent": None}
+    given |= {"limits": Limits()} | options
     return client_connection(parse(uri), random=no_secret, **given).data_to_send()
 
 

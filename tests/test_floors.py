@@ -10,7 +10,19 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "rawws"
 
-CORE = ["rules", "errors", "settings", "events", "masking", "frames", "headers", "states", "messages"]
+CORE = [
+    "rules",
+    "errors",
+    "settings",
+    "agreement",
+    "events",
+    "masking",
+    "frames",
+    "headers",
+    "states",
+    "deflate",
+    "messages",
+]
 
 FLOORS = [
     [f"core.{name}" for name in CORE],

@@ -123,7 +123,7 @@ class TestAsking:
         "options, error",
         [
             ({"max_sise": 1}, TypeError),
-            ({"compression": None}, TypeError),
+            ({"compression": "deflate"}, TypeError),
             ({"ssl": ssl.create_default_context()}, ValueError),
             ({"subprotocols": "chat"}, TypeError),
             ({"subprotocols": ["a b"]}, LocalProtocolError),

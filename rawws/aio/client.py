@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Unpack
 
 from rawws.aio.websocket import WebSocket
+from rawws.core.agreement import Compression
 from rawws.core.http1 import Connected, Rejected, Request
 from rawws.endpoint import (
     USER_AGENT,
@@ -17,6 +18,7 @@ from rawws.endpoint import (
     HeadersLike,
     Options,
     Tap,
+    check_compression,
     check_options,
     client_connection,
     limits_of,
@@ -38,6 +40,7 @@ class connect:
         headers: fields to add to the request.
         origin: the page that we claim to be (section 10.2).
         subprotocols: offered in this order of preference.
+        compression: to offer, such as `Deflate()` (RFC 7692); None for none.
         user_agent: the header of that name; None for none.
         ssl: a context for wss://; the default one verifies the server.
         unix: the path of a Unix socket to connect to, in place of the host in `uri`.
@@ -61,6 +64,7 @@ class connect:
         headers: HeadersLike = (),
         origin: str | None = None,
         subprotocols: Iterable[str] = (),
+        compression: Compression | None = None,
         user_agent: str | None = USER_AGENT,
         ssl: tls.SSLContext | None = None,
         unix: str | None = None,
@@ -70,10 +74,19 @@ class connect:
         **options: Unpack[Options],
     ) -> None:
         check_options(options)
+        check_compression(compression)
         self._uri = parse(uri)
         self._patience = patience_of(options)
         self._new_connection = partial(
-            client_connection, self._uri, headers, origin, names(subprotocols), user_agent, limits_of(options), random
+            client_connection,
+            self._uri,
+            headers,
+            origin,
+            names(subprotocols),
+            compression,
+            user_agent,
+            limits_of(options),
+            random,
         )
         self._place = self._where(ssl, unix, sock)
         self._unix = unix

@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias, Unpack
 
 from rawws.aio.websocket import WebSocket
+from rawws.core.agreement import Compression
+from rawws.core.deflate import Deflate
 from rawws.core.errors import NotOpen
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request, ServerConnection
@@ -22,6 +24,7 @@ from rawws.endpoint import (
     Response,
     SelectSubprotocol,
     Tap,
+    check_compression,
     check_options,
     limits_of,
     names,
@@ -209,6 +212,7 @@ def serve(
     subprotocols: Iterable[str] = (),
     select_subprotocol: SelectSubprotocol | None = None,
     origins: Origins = SAME_ORIGIN,
+    compression: Compression | None = Deflate(),
     process_request: ProcessRequest | None = None,
     process_response: Callable[[Request], HeadersLike] | None = None,
     tap: Callable[[], Tap] | None = None,
@@ -231,6 +235,7 @@ def serve(
         select_subprotocol: chooses among those offered, in place of that rule.
         origins: the pages that may connect (section 10.2): `SAME_ORIGIN`, None for any, or a sequence of origins, of
             compiled patterns, and of None for who is no page.
+        compression: agreed on with clients that offer it (RFC 7692); None for none.
         process_request: sees each HTTP request before it is judged, and may give a `Response` in place of the
             upgrade: a health check, a page, a refusal.  May be a coroutine function.
         process_response: gives header fields to add to a 101.
@@ -249,5 +254,6 @@ def serve(
         listen["sock"] = sock
     else:
         listen |= {"host": host, "port": port, "reuse_port": reuse_port}
-    reception = Reception(names(subprotocols), select_subprotocol, origins, process_response)
+    check_compression(compression)
+    reception = Reception(names(subprotocols), select_subprotocol, origins, compression, process_response)
     return Server(handler, reception, process_request, tap, max_opening, options, listen)

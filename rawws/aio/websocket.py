@@ -160,12 +160,17 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
 
     # --- Sending --------------------------------------------------------------------------------------------------
 
-    async def send(self, message: Data | Iterable[Data] | AsyncIterable[Data]) -> None:
+    async def send(self, message: Data | Iterable[Data] | AsyncIterable[Data], *, compress: bool | None = None) -> None:
         """Send a message: text for a `str`, binary for bytes; from an iterable, one message in fragments.
 
         It waits while more than `write_limit` is under way, and never after: when it is cancelled, nothing was sent.
         When an iterable raises in the middle of its message, or its sending is cancelled there, the connection is
         failed with 1011: the message cannot be finished.
+
+        Args:
+            message: the payload, or its fragments.
+            compress: whether to compress it, if that was agreed on; None leaves it to its length, and compresses
+                fragments.
 
         Raises:
             ConnectionClosed: the connection is closing or has ended.
@@ -173,7 +178,7 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         """
         if not isinstance(message, (str, bytes, bytearray, memoryview)):
             async with self._fragments, aclosing(_each(message)) as fragments:
-                await self._send_fragments(fragments)
+                await self._send_fragments(fragments, compress)
             return
         self._sent_in_a_row += 1
         if self._sent_in_a_row >= FAIR_SHARE:
@@ -182,33 +187,33 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
             await self._until_written()
         if self._fragments.locked():
             async with self._fragments:
-                self._queue(message, more=False)
+                self._queue(message, False, compress)
         else:
-            self._queue(message, more=False)
+            self._queue(message, False, compress)
 
-    async def _send_fragments(self, fragments: AsyncIterator[Data]) -> None:
+    async def _send_fragments(self, fragments: AsyncIterator[Data], compress: bool | None) -> None:
         held: list[Data] = []
         try:
             async for fragment in fragments:
                 for data in held:
                     await self._until_written()
-                    self._queue(data, more=True)
+                    self._queue(data, True, compress)
                 held = [fragment]
             await self._until_written()
-            self._queue(held[0] if held else b"", more=False)
+            self._queue(held[0] if held else b"", False, compress)
         except BaseException:
             if self._in_message:
                 self._session.fail(CloseCode.INTERNAL_ERROR, "a message could not be finished", self._loop.time())
                 self._react()
             raise
 
-    def _queue(self, data: Data, more: bool) -> None:
+    def _queue(self, data: Data, more: bool, compress: bool | None) -> None:
         connection = self._session.connection
         try:
             if isinstance(data, str):
-                connection.send_text(data, more)
+                connection.send_text(data, more, compress)
             else:
-                connection.send_binary(data, more)
+                connection.send_binary(data, more, compress)
         except NotOpen:
             raise self._why_closed() from None
         self._gathered += len(data)

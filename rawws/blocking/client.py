@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Unpack
 
 from rawws.blocking.websocket import WebSocket
+from rawws.core.agreement import Compression
 from rawws.core.http1 import Connected, Rejected
 from rawws.endpoint import (
     USER_AGENT,
@@ -15,6 +16,7 @@ from rawws.endpoint import (
     HeadersLike,
     Options,
     Tap,
+    check_compression,
     check_options,
     client_connection,
     limits_of,
@@ -31,6 +33,7 @@ def connect(
     headers: HeadersLike = (),
     origin: str | None = None,
     subprotocols: Iterable[str] = (),
+    compression: Compression | None = None,
     user_agent: str | None = USER_AGENT,
     ssl: tls.SSLContext | None = None,
     unix: str | None = None,
@@ -46,6 +49,7 @@ def connect(
         headers: fields to add to the request.
         origin: the page that we claim to be (section 10.2).
         subprotocols: offered in this order of preference.
+        compression: to offer, such as `Deflate()` (RFC 7692); None for none.
         user_agent: the header of that name; None for none.
         ssl: a context for wss://; the default one verifies the server.
         unix: the path of a Unix socket to connect to, in place of the host in `uri`.
@@ -62,10 +66,13 @@ def connect(
         RemoteProtocolError: the server's answer breaks a rule of the opening handshake.
     """
     check_options(options)
+    check_compression(compression)
     where = parse(uri)
     if ssl is not None and not where.secure:
         raise ValueError("an ssl context needs a wss:// URI")
-    connection = client_connection(where, headers, origin, names(subprotocols), user_agent, limits_of(options), random)
+    connection = client_connection(
+        where, headers, origin, names(subprotocols), compression, user_agent, limits_of(options), random
+    )
     patience = patience_of(options)
     began = monotonic()
     deadline = None if patience.opening is None else began + patience.opening

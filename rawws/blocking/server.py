@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Self, TypeAlias, Unpack
 
 from rawws.blocking.websocket import WebSocket
+from rawws.core.agreement import Compression
+from rawws.core.deflate import Deflate
 from rawws.core.errors import NotOpen
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Request, ServerConnection
@@ -26,6 +28,7 @@ from rawws.endpoint import (
     Response,
     SelectSubprotocol,
     Tap,
+    check_compression,
     check_options,
     limits_of,
     names,
@@ -266,6 +269,7 @@ def serve(
     subprotocols: Iterable[str] = (),
     select_subprotocol: SelectSubprotocol | None = None,
     origins: Origins = SAME_ORIGIN,
+    compression: Compression | None = Deflate(),
     process_request: ProcessRequest | None = None,
     process_response: Callable[[Request], HeadersLike] | None = None,
     tap: Callable[[], Tap] | None = None,
@@ -289,6 +293,7 @@ def serve(
         select_subprotocol: chooses among those offered, in place of that rule.
         origins: the pages that may connect (section 10.2): `SAME_ORIGIN`, None for any, or a sequence of origins, of
             compiled patterns, and of None for who is no page.
+        compression: agreed on with clients that offer it (RFC 7692); None for none.
         process_request: sees each HTTP request before it is judged, and may give a `Response` in place of the
             upgrade: a health check, a page, a refusal.
         process_response: gives header fields to add to a 101.
@@ -299,7 +304,8 @@ def serve(
         options: see `Options`.
     """
     check_options(options)
-    reception = Reception(names(subprotocols), select_subprotocol, origins, process_response)
+    check_compression(compression)
+    reception = Reception(names(subprotocols), select_subprotocol, origins, compression, process_response)
     sockets = _listening(host, port, unix, sock, backlog, reuse_port)
     return Server(handler, sockets, ssl, reception, process_request, tap, max_connections, options)
 

@@ -160,11 +160,16 @@ class WebSocket(Endpoint):
 
     # --- Sending --------------------------------------------------------------------------------------------------
 
-    def send(self, message: Data | Iterable[Data]) -> None:
+    def send(self, message: Data | Iterable[Data], *, compress: bool | None = None) -> None:
         """Send a message: text for a `str`, binary for bytes; from an iterable, one message in fragments.
 
         It waits until the kernel has taken it all.  When an iterable raises in the middle of its message, the
         connection is failed with 1011: the message cannot be finished.
+
+        Args:
+            message: the payload, or its fragments.
+            compress: whether to compress it, if that was agreed on; None leaves it to its length, and compresses
+                fragments.
 
         Raises:
             ConnectionClosed: the connection is closing or has ended.
@@ -174,9 +179,9 @@ class WebSocket(Endpoint):
             if self._in_message:
                 raise RuntimeError("the message that this thread is sending is not finished")
             if isinstance(message, (str, bytes, bytearray, memoryview)):
-                self._send(message, more=False)
+                self._send(message, False, compress)
             elif isinstance(message, Iterable) and not isinstance(message, dict):
-                self._send_fragments(message)
+                self._send_fragments(message, compress)
             else:
                 kind = type(message).__name__
                 raise TypeError(f"a message is text, bytes, or an iterable of one of them, not {kind}")
@@ -191,14 +196,14 @@ class WebSocket(Endpoint):
             self._act()
             self._drain()
 
-    def _send_fragments(self, fragments: Iterable[Data]) -> None:
+    def _send_fragments(self, fragments: Iterable[Data], compress: bool | None) -> None:
         held: list[Data] = []
         try:
             for fragment in fragments:
                 for data in held:
-                    self._send(data, more=True)
+                    self._send(data, True, compress)
                 held = [fragment]
-            self._send(held[0] if held else b"", more=False)
+            self._send(held[0] if held else b"", False, compress)
         except BaseException:
             with self._changed:
                 if self._in_message and not self._unwritable:
@@ -206,14 +211,14 @@ class WebSocket(Endpoint):
                     self._tell()
             raise
 
-    def _send(self, data: Data, more: bool) -> None:
+    def _send(self, data: Data, more: bool, compress: bool | None) -> None:
         with self._changed:
             connection = self._session.connection
             with self._unless_closed():
                 if isinstance(data, str):
-                    connection.send_text(data, more)
+                    connection.send_text(data, more, compress)
                 else:
-                    connection.send_binary(data, more)
+                    connection.send_binary(data, more, compress)
             self._gathered += len(data)
             if self._gathered < GATHER_SIZE and self._session.waiting and self._is_answering():
                 return

@@ -19,10 +19,12 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 
 from rawws.core import rules
+from rawws.core.agreement import Agreement, Compressor, Terms
 from rawws.core.errors import LocalProtocolError, NotOpen, ProtocolError, RemoteProtocolError
 from rawws.core.events import Chunk, Closed, Event, Ping, Pong
 from rawws.core.frames import (
     MOST_IN_CONTROL,
+    RSV1,
     CloseCode,
     FrameHeader,
     Opcode,
@@ -34,8 +36,8 @@ from rawws.core.frames import (
     is_control,
 )
 from rawws.core.masking import apply_mask, rotate
-from rawws.core.messages import Reassembly, take_plain
-from rawws.core.settings import Agreement, Limits, Role
+from rawws.core.messages import COMPRESSED_AT_ONCE, Reassembly, take_plain
+from rawws.core.settings import Limits, Role
 from rawws.core.states import (
     CLOSE,
     CLOSE_SENT,
@@ -101,7 +103,6 @@ class Connection:
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.role = role
-        self.agreement = agreement
         self.limits = limits
         self.stream = stream
         self.auto_pong = auto_pong
@@ -128,9 +129,17 @@ class Connection:
         # What goes out.
         self._out: list[bytes] = []
         self._pongs = self._last_pong = 0  # automatic ones in `_out`, and where in there the newest is
-        self._sending = Opcode.TEXT  # the type of the message that is being sent in fragments
+        self._sending = Opcode.TEXT, False  # the message that is being sent: its type, and whether compressed
         self._failed = False
+        self._settle(agreement)
         self.receive_data(initial_data)
+
+    def _settle(self, agreement: Agreement) -> None:
+        """Both sides agreed on this."""
+        self.agreement = agreement
+        terms = agreement.compression
+        self._compressor: Compressor | None = None if terms is None else terms.compressor(self.role)
+        self._message.decompressor = None if terms is None else terms.decompressor(self.role.peer)
 
     # --- What came in ---------------------------------------------------------------------------------------------
 
@@ -222,7 +231,7 @@ class Connection:
     def _judge(self, header: FrameHeader, offset: int) -> Sender:
         """Whether this frame may come now; gives back where its sender stands after it."""
         try:
-            check(header, self.role.peer)
+            check(header, self.role.peer, self._compressor is not None)
             following = advance(self.theirs, what_is_sent(header.opcode, header.fin))
             if not is_control(header.opcode):
                 self._message.admit(header)
@@ -258,17 +267,43 @@ class Connection:
 
     def _read_payload(self, frame: FrameHeader) -> bool:
         """Read as much of a data frame as is there."""
-        piece = self._data[self._position : self._position + frame.length - self._done]
-        finished = self._done + len(piece) == frame.length
+        most = frame.length - self._done
+        if self._message.compressed:
+            most = min(most, COMPRESSED_AT_ONCE)
+        piece = self._data[self._position : self._position + most]
+        last = frame.fin and self._done + len(piece) == frame.length
         offset = self._offset + self._position
-        self._position += len(piece)
         if frame.key is not None:
             piece = apply_mask(piece, rotate(frame.key, self._done))
-        self._done += len(piece)
-        if finished:
-            self._frame = None
-        self._add_to_message(piece, offset, finished and frame.fin)
+        if self._message.compressed:
+            self._add_compressed(piece, offset - self._done, last)
+        else:
+            self._have_read(len(piece))
+            self._add_to_message(piece, offset, last)
         return True
+
+    def _have_read(self, size: int) -> None:
+        """So much more of the payload was read."""
+        self._position += size
+        self._done += size
+        if self._frame is not None and self._done == self._frame.length:
+            self._frame = None
+
+    def _add_compressed(self, piece: bytes, begin: int, last: bool) -> None:
+        """Decompress some of `piece`, and take no more of it than that.  `begin` is where the payload began.
+
+        What is wrong with it has no byte of its own in the stream: it is told as the first of the payload.
+        """
+        message = self._message
+        try:
+            data, used, last = message.decompress(piece, last)
+            self._have_read(used)
+            self._add_to_message(data, message.size - len(data), last)
+            if self._frame is None:
+                message.end_frame()
+        except ProtocolError as breach:
+            place = "" if breach.offset is None else f", at byte {breach.offset} of the message"
+            raise ProtocolError(breach.rule, breach.detail + place, begin) from None
 
     def _add_to_message(self, piece: bytes, offset: int, last: bool) -> None:
         message = self._message
@@ -307,19 +342,28 @@ class Connection:
     # Each of these raises `NotOpen` once this side has sent its Close or the connection is gone, and
     # `LocalProtocolError` for what the protocol forbids; then nothing is queued and nothing has changed.
 
-    def send_text(self, data: str, more: bool = False) -> None:
-        """Queue a text message, or with `more` a fragment of one: until a call without it, all calls continue it."""
+    def send_text(self, data: str, more: bool = False, compress: bool | None = None) -> None:
+        """Queue a text message, or with `more` a fragment of one: until a call without it, all calls continue it.
+
+        Args:
+            data: of the message, or of the fragment.
+            more: another fragment follows.
+            compress: whether to compress the message, if that was agreed on; None leaves it to its length.  The first
+                fragment decides for all.
+        """
         if not isinstance(data, str):
             raise TypeError(f"a text message is a str, not {type(data).__name__}")
         try:
             payload = data.encode()
         except UnicodeEncodeError as error:
             raise LocalProtocolError(rules.TEXT_NOT_UTF8, str(error)) from None
-        self._send_data(Opcode.TEXT, payload, more)
+        self._send_data(Opcode.TEXT, payload, more, compress)
 
-    def send_binary(self, data: bytes | bytearray | memoryview, more: bool = False) -> None:
+    def send_binary(
+        self, data: bytes | bytearray | memoryview, more: bool = False, compress: bool | None = None
+    ) -> None:
         """The same for a binary message."""
-        self._send_data(Opcode.BINARY, data if type(data) is bytes else bytes(memoryview(data)), more)
+        self._send_data(Opcode.BINARY, data if type(data) is bytes else bytes(memoryview(data)), more, compress)
 
     def ping(self, payload: bytes = b"") -> None:
         """Queue a Ping with 125 bytes at most (section 5.5.2)."""
@@ -387,18 +431,27 @@ class Connection:
         chunks, self._out, self._pongs = self._out, [], 0
         return chunks
 
-    def _send_data(self, opcode: Opcode, payload: bytes, more: bool) -> None:
-        kind = opcode
+    def _send_data(self, opcode: Opcode, payload: bytes, more: bool, compress: bool | None) -> None:
         if self.ours is IN_MESSAGE:
-            if kind is not self._sending:
-                raise LocalProtocolError(rules.MESSAGE_UNFINISHED, f"a {self._sending.name} message is being sent")
+            kind, compressed = self._sending
+            if opcode is not kind:
+                raise LocalProtocolError(rules.MESSAGE_UNFINISHED, f"a {kind.name} message is being sent")
             following = self._allow(MIDDLE if more else LAST)
-            opcode = Opcode.CONTINUATION
+            opcode, rsv = Opcode.CONTINUATION, 0
         else:
             following = self._allow(FIRST if more else WHOLE)
-        self._out.append(self._frame_of(opcode, payload, not more))
+            compressed = self._is_to_compress(None if more else len(payload), compress)
+            self._sending = opcode, compressed
+            rsv = RSV1 if compressed else 0
+        if compressed and self._compressor is not None:
+            payload = self._compressor.compress(payload, not more)
+        self._out.append(self._frame_of(opcode, payload, not more, rsv))
         self.ours = following
-        self._sending = kind
+
+    def _is_to_compress(self, size: int | None, compress: bool | None) -> bool:
+        if self._compressor is None:
+            return False
+        return self._compressor.wants(size) if compress is None else compress
 
     def _send_control(self, opcode: Opcode, payload: bytes) -> None:
         payload = bytes(memoryview(payload))
@@ -417,10 +470,10 @@ class Connection:
             self._last_pong = len(self._out)
             self._out.append(pong)
 
-    def _frame_of(self, opcode: Opcode, payload: bytes, fin: bool = True) -> bytes:
+    def _frame_of(self, opcode: Opcode, payload: bytes, fin: bool = True, rsv: int = 0) -> bytes:
         # 5.3: "the masking key [...] MUST be derived from a strong source of entropy"
         key = self._random(4) if self.role is Role.CLIENT else None
-        return encode_frame(opcode, payload, key, fin=fin)
+        return encode_frame(opcode, payload, key, fin=fin, rsv=rsv)
 
     def _allow(self, sent: Sent) -> Sender:
         """Where we stand after sending this; raises if we may not."""
@@ -438,6 +491,11 @@ class Connection:
     def subprotocol(self) -> str | None:
         """The subprotocol that was agreed on; None if there is none."""
         return self.agreement.subprotocol
+
+    @property
+    def compression(self) -> Terms | None:
+        """On what terms messages may be compressed; None if they may not (RFC 7692)."""
+        return self.agreement.compression
 
     @property
     def state(self) -> State:

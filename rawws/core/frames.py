@@ -63,7 +63,7 @@ class FrameHeader(NamedTuple):
     fin: bool
     """It ends its message."""
     rsv: int
-    """The reserved bits as a number from 0 to 7; RSV1 is the 4."""
+    """The reserved bits as a number from 0 to 7; `RSV1` is the 4."""
     opcode: int
     """From 0 to 15; an `Opcode`, or reserved."""
     length: int
@@ -73,6 +73,9 @@ class FrameHeader(NamedTuple):
     size: int
     """The header itself, in bytes: 2 to 14."""
 
+
+RSV1 = 4
+"""The first reserved bit, in `FrameHeader.rsv`."""
 
 MOST_IN_CONTROL = 125
 """5.5: "All control frames MUST have a payload length of 125 bytes or less"."""
@@ -99,14 +102,17 @@ def decode_header(data: bytes | bytearray, start: int = 0) -> FrameHeader | None
     return FrameHeader(first >= 0x80, first >> 4 & 0x7, first & 0xF, length, key, size)
 
 
-def breaches(header: FrameHeader, sender: Role) -> list[tuple[Rule, str, int]]:
+def breaches(header: FrameHeader, sender: Role, compression: bool = False) -> list[tuple[Rule, str, int]]:
     """What is wrong with `header` when it comes from `sender`: the rule, the particular, and which byte of the frame.
 
-    In the order of the bytes; an empty list for a legal header.
+    In the order of the bytes; an empty list for a legal header.  With `compression`, one was agreed on, and RSV1 may
+    mark the first frame of a message (RFC 7692 section 6).
     """
     wrong = []
-    if header.rsv:
-        wrong.append((rules.RESERVED_BITS, f"RSV is {header.rsv:03b}", 0))
+    if compression and header.rsv & RSV1 and header.opcode not in (Opcode.TEXT, Opcode.BINARY):
+        wrong.append((rules.COMPRESSED_BIT, f"opcode {header.opcode}", 0))
+    if reserved := header.rsv & ~RSV1 if compression else header.rsv:
+        wrong.append((rules.RESERVED_BITS, f"RSV is {reserved:03b}", 0))
     if header.opcode not in _OPCODES:
         wrong.append((rules.OPCODE_RESERVED, f"opcode {header.opcode}", 0))
     elif is_control(header.opcode) and not header.fin:
@@ -127,9 +133,9 @@ def breaches(header: FrameHeader, sender: Role) -> list[tuple[Rule, str, int]]:
 _OPCODES = frozenset(Opcode)
 
 
-def check(header: FrameHeader, sender: Role) -> None:
+def check(header: FrameHeader, sender: Role, compression: bool = False) -> None:
     """Raise `ProtocolError` for the first of the `breaches`; its offset counts from the start of the frame."""
-    for rule, detail, byte in breaches(header, sender):
+    for rule, detail, byte in breaches(header, sender, compression):
         raise ProtocolError(rule, detail, byte)
 
 

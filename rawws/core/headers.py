@@ -12,9 +12,10 @@ whatever they are, the only exceptions are `ValueError` and, in a head of HTTP/1
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha1
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from rawws.core import rules
+from rawws.core.agreement import Extension
 from rawws.core.errors import LocalProtocolError, RemoteProtocolError
 from rawws.core.rules import Rule
 from rawws.core.settings import Limits
@@ -30,14 +31,6 @@ _BLANKS = b" \t"
 _VISIBLE = bytes(range(0x21, 0x7F))
 _IN_VALUE = _BLANKS + _VISIBLE + bytes(range(0x80, 0x100))
 _IN_HOST = _TOKEN.translate(None, b"#^`|") + b"():;,=[]"
-
-
-class Extension(NamedTuple):
-    """One extension in Sec-WebSocket-Extensions: an offer in a request, a choice in an answer (section 9.1)."""
-
-    name: str
-    parameters: tuple[tuple[str, str | None], ...] = ()
-    """In their order, repeated ones too; None for a parameter without a value."""
 
 
 # --- Words ----------------------------------------------------------------------------------------------------------
@@ -162,19 +155,18 @@ def read_subprotocols(field: bytes) -> tuple[str, ...]:
 def read_extensions(field: bytes) -> tuple[Extension, ...]:
     """The elements of Sec-WebSocket-Extensions (section 9.1).
 
+    A value that is no token, `a=""` or `a="b c"`, is given as it stands: it is not valid for any parameter, and who
+    knows the extension declines it (RFC 7692 section 7), which is milder than 9.1 but keeps the connection.
+
     Raises:
-        ValueError: it does not follow the grammar; what is in quotes has to be a token too.
+        ValueError: it does not follow the grammar otherwise.
     """
     return tuple(_Scanner(field).elements(_Scanner.extension))
 
 
 def write_extensions(extensions: Sequence[Extension]) -> bytes:
     """The same the other way round.  The names and values must be tokens: nothing is ever quoted."""
-    parts = []
-    for name, parameters in extensions:
-        fields = [key if value is None else f"{key}={value}" for key, value in parameters]
-        parts.append("; ".join([name, *fields]))
-    return ", ".join(parts).encode("ascii")
+    return ", ".join(map(str, extensions)).encode("ascii")
 
 
 _Element = TypeVar("_Element")
@@ -206,17 +198,22 @@ class _Scanner:
             key = self.token()
             value = None
             if self.takes(b"="):
-                value = self.quoted() if self.takes(b'"') else self.token()
+                value = self.quoted() if self.takes(b'"') else self.value()
             parameters.append((key, value))
         return Extension(name, tuple(parameters))
 
     def token(self) -> str:
+        token = self.value()
+        if not token:
+            raise self.unexpected()
+        return token
+
+    def value(self) -> str:
+        """A token, or nothing at all."""
         self.skip_blanks()
         start = self.at
         while self.at < len(self.field) and self.field[self.at] in _TOKEN:
             self.at += 1
-        if self.at == start:
-            raise self.unexpected()
         return self.field[start : self.at].decode("ascii")
 
     def quoted(self) -> str:
@@ -224,10 +221,7 @@ class _Scanner:
         content = bytearray()
         while (byte := self.next_byte()) != b'"':
             content += self.next_byte() if byte == b"\\" else byte
-        # 4.3: "the value after quoted-string unescaping MUST conform to the 'token' ABNF"
-        if not is_token(content):
-            raise ValueError(f"{quote(content)} is not a token")
-        return content.decode("ascii")
+        return content.decode("latin-1")
 
     def next_byte(self) -> bytes:
         if self.at == len(self.field):

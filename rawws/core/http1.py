@@ -26,6 +26,7 @@ from http import HTTPStatus
 import h11
 
 from rawws.core import rules
+from rawws.core.agreement import Agreement, Compression
 from rawws.core.connection import Connection
 from rawws.core.errors import LocalProtocolError, NotOpen, RemoteProtocolError
 from rawws.core.events import Closed, Opening
@@ -43,7 +44,7 @@ from rawws.core.headers import (
     write_head,
 )
 from rawws.core.rules import Rule
-from rawws.core.settings import Agreement, Limits, Role
+from rawws.core.settings import Limits, Role
 from rawws.core.states import ENDED
 from rawws.core.upgrade import ClientUpgrade, UpgradeRequest, own_headers, refusal
 
@@ -161,7 +162,7 @@ class _Handshake(Connection):
 
     def _open(self, agreement: Agreement) -> None:
         """From here on everything is frames."""
-        self.agreement = agreement
+        self._settle(agreement)
         self._opening = False
 
     def _next_head(self) -> bytes | None:
@@ -227,7 +228,12 @@ class ServerConnection(_Handshake):
     # `accept` and `reject` raise `NotOpen` if the connection has ended before, and `LocalProtocolError` if there is no
     # request yet, or no longer; then nothing is queued and nothing has changed.
 
-    def accept(self, subprotocol: str | None = None, headers: GivenHeaders = ()) -> Agreement | None:
+    def accept(
+        self,
+        subprotocol: str | None = None,
+        headers: GivenHeaders = (),
+        compression: Compression | None = None,
+    ) -> Agreement | None:
         """Queue the 101 and be open; what came early follows as events.
 
         If the request is not a valid opening handshake, queue the refusal that its `error` deserves instead.
@@ -235,6 +241,7 @@ class ServerConnection(_Handshake):
         Args:
             subprotocol: the one chosen from those that were offered.
             headers: fields of your own, such as cookies.
+            compression: such as `Deflate()`, used if an offer of the client can be accepted (RFC 7692).
 
         Returns:
             What was settled; None if the request was refused.
@@ -248,7 +255,7 @@ class ServerConnection(_Handshake):
             self._answered = True
             self._refuse(request.error)
             return None
-        accepted = request.upgrade.accept(subprotocol, headers)
+        accepted = request.upgrade.accept(subprotocol, headers, compression)
         self._answered = True
         self._out.append(write_head("HTTP/1.1 " + _named(accepted.status), accepted.headers))
         self._open(accepted.agreement)
@@ -339,6 +346,7 @@ class ClientConnection(_Handshake):
         target: the path with its query (section 3).
         headers: fields of your own, such as cookies or Origin.
         subprotocols: what to offer, the best first.
+        compression: what to offer of that, such as `Deflate()`; None offers none.
 
     Raises:
         LocalProtocolError: one of these cannot be sent.
@@ -353,6 +361,7 @@ class ClientConnection(_Handshake):
         *,
         headers: GivenHeaders = (),
         subprotocols: Sequence[str] = (),
+        compression: Compression | None = None,
         limits: Limits = Limits(),
         stream: bool = False,
         auto_pong: bool = True,
@@ -365,7 +374,7 @@ class ClientConnection(_Handshake):
         if not target.isascii() or not is_target(target.encode()):
             raise LocalProtocolError(rules.TARGET, ascii(target))
         self._head = HeadReader(limits, status_line_problem, rules.RESPONSE_MALFORMED, rules.RESPONSE_TOO_LARGE)
-        self.upgrade = ClientUpgrade(subprotocols=subprotocols, random=random)
+        self.upgrade = ClientUpgrade(subprotocols=subprotocols, compression=compression, random=random)
         fields = ((b"Host", host.encode()), *self.upgrade.headers(), *own_headers(headers))
         self._out.append(write_head(f"GET {target} HTTP/1.1", fields))
         # Of an answer that is not 101: what reads its body, and what is known of it.
@@ -460,6 +469,7 @@ _FIELDS = {
     rules.ACCEPT_WRONG: b"sec-websocket-accept",
     rules.EXTENSION_UNOFFERED: b"sec-websocket-extensions",
     rules.RESPONSE_EXTENSIONS: b"sec-websocket-extensions",
+    rules.COMPRESSION_TERMS: b"sec-websocket-extensions",
     rules.SUBPROTOCOL_REPEATED: b"sec-websocket-protocol",
     rules.SUBPROTOCOL_UNOFFERED: b"sec-websocket-protocol",
 }

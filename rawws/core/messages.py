@@ -1,19 +1,26 @@
-"""From payloads to messages: put the fragments together, keep them within limits, and see that text is UTF-8.
+"""From payloads to messages: decompress and put together, keep within limits, and see that text is UTF-8.
 
 `Reassembly` is the path that every message can take, in pieces of any size.  `take_plain` is the shortcut for the
 messages that most connections consist of: one short frame that is there as a whole.  What it does not take goes the
 long way.
 """
 
+import sys
 from codecs import utf_8_decode
 from collections import deque
 
 from rawws.core import rules
+from rawws.core.agreement import Decompressor
 from rawws.core.errors import ProtocolError
 from rawws.core.events import Event
-from rawws.core.frames import FrameHeader, Opcode
+from rawws.core.frames import RSV1, FrameHeader, Opcode
 from rawws.core.masking import apply_mask
 from rawws.core.settings import Limits
+
+AT_ONCE = 64 * 1024
+"""So many bytes are decompressed before somebody has to ask for more, and a few KiB at most."""
+COMPRESSED_AT_ONCE = 16 * 1024
+"""So many are given to be decompressed; what is not used is given again."""
 
 
 class Reassembly:
@@ -23,21 +30,43 @@ class Reassembly:
     as much memory as the same message in one.
     """
 
-    __slots__ = ("_announced", "_bytes", "_fragments", "_limits", "_most_fragments", "_tail", "_tail_offset", "text")
+    __slots__ = (
+        "_announced",
+        "_bytes",
+        "_fragments",
+        "_late",
+        "_limits",
+        "_most_fragments",
+        "_size",
+        "_tail",
+        "_tail_offset",
+        "compressed",
+        "decompressor",
+        "text",
+    )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, decompressor: Decompressor | None = None) -> None:
         self._limits = limits
         self._most_fragments = limits.most_fragments
+        self.decompressor = decompressor
         self.begin(text=False)
 
-    def begin(self, text: bool) -> None:
+    def begin(self, text: bool, compressed: bool = False) -> None:
         """A new message begins; what was held of the one before is dropped."""
         self.text = text
+        self.compressed = compressed
+        self._size = 0  # of what was decompressed
         self._bytes = bytearray()
         self._announced = 0
         self._fragments = 0
+        self._late: ProtocolError | None = None
         self._tail = b""
         self._tail_offset = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes of it were decompressed."""
+        return self._size
 
     @property
     def held(self) -> int:
@@ -52,22 +81,70 @@ class Reassembly:
         """
         limits = self._limits
         if header.opcode != Opcode.CONTINUATION:
-            self.begin(text=header.opcode == Opcode.TEXT)
+            self.begin(header.opcode == Opcode.TEXT, bool(header.rsv & RSV1))
         self._fragments += 1
         if self._fragments > self._most_fragments:
             raise ProtocolError(rules.TOO_MANY_FRAGMENTS, f"more than {self._most_fragments}", 0)
         if limits.frame is not None and header.length > limits.frame:
             raise ProtocolError(rules.FRAME_TOO_BIG, f"{header.length} bytes, {limits.frame} are allowed", 1)
         self._announced += header.length
-        if limits.message is not None and self._announced > limits.message:
+        if limits.message is not None and self._announced > limits.message + self._overhead:
             raise ProtocolError(rules.MESSAGE_TOO_BIG, f"{self._announced} bytes, {limits.message} are allowed", 1)
+
+    @property
+    def _overhead(self) -> int:
+        """What compressing may add to a message that cannot be compressed."""
+        return (self._limits.message or 0) // 8 + 1024 if self.compressed else 0
+
+    def decompress(self, piece: bytes, last: bool) -> tuple[bytes, int, bool]:
+        """Decompress some of the next piece of the message, unmasked.
+
+        Args:
+            piece: some of the payload; may be empty.
+            last: whether it ends the message.
+
+        Returns:
+            What came out, how much of the piece that used up, and whether it was the end of the message.
+
+        Raises:
+            ProtocolError: it cannot be decompressed, or is over the limit.  Only a few KiB more than the limit were
+                decompressed then.
+        """
+        assert self.decompressor is not None
+        most = min(self._room + 1, AT_ONCE)
+        data, used = self.decompressor.decompress(piece, most)
+        self._count(data)
+        if used < len(piece):
+            return data, used, False
+        if len(data) == most:
+            # It stopped at `most`, and a little may be held back; it belongs to this piece.
+            data += self._count(self.decompressor.decompress(b"", AT_ONCE)[0])
+        if last:
+            data += self._count(self.decompressor.finish())
+        return data, used, last
+
+    @property
+    def _room(self) -> int:
+        """How many bytes more may come out of decompressing."""
+        return sys.maxsize if self._limits.message is None else self._limits.message - self._size
+
+    def _count(self, data: bytes) -> bytes:
+        self._size += len(data)
+        if self._room < 0:
+            raise ProtocolError(rules.MESSAGE_TOO_BIG, f"decompressed over {self._limits.message} bytes")
+        return data
+
+    def end_frame(self) -> None:
+        """A frame has been read: raise what was found in it."""
+        if self._late is not None:
+            raise self._late
 
     def add(self, piece: bytes, offset: int, last: bool) -> str | bytes:
         """Check the next piece of the message, unmasked, and give it back: in text, a `str` of whole characters.
 
         Args:
             piece: some of the payload; may be empty.
-            offset: where in the peer's stream it stood.
+            offset: where in the peer's stream it stood, or where in the message, if that was decompressed.
             last: whether it ends the message.
 
         Raises:
@@ -75,13 +152,15 @@ class Reassembly:
         """
         if not self.text:
             return piece
+        if self._late is not None:
+            return self._blame(self._late, last)
         held = len(self._tail)
         try:
             text, used = utf_8_decode(self._tail + piece, "strict", last)
         except UnicodeDecodeError as error:
             # A character that began in an earlier piece is blamed where it began, so that splitting changes nothing.
             start = self._tail_offset if error.start < held else offset + error.start - held
-            raise ProtocolError(rules.TEXT_NOT_UTF8, error.reason, start) from None
+            return self._blame(ProtocolError(rules.TEXT_NOT_UTF8, error.reason, start), last)
         if used:
             self._tail_offset = offset + used - held
         elif not held:
@@ -89,8 +168,19 @@ class Reassembly:
         self._tail = (self._tail + piece)[used:]
         # Python waits for the third byte of a surrogate, but no third byte can make it right.
         if b"\xed\xa0" <= self._tail < b"\xee":
-            raise ProtocolError(rules.TEXT_NOT_UTF8, "invalid continuation byte", self._tail_offset)
+            breach = ProtocolError(rules.TEXT_NOT_UTF8, "invalid continuation byte", self._tail_offset)
+            return self._blame(breach, last)
         return text
+
+    def _blame(self, breach: ProtocolError, last: bool) -> str:
+        """Raise it.  In a compressed message, only when the frame is over.
+
+        zlib tells of corrupt data but not of what came before it; so corrupt data goes first, however it was cut.
+        """
+        if last or not self.compressed:
+            raise breach from None
+        self._late = breach
+        return ""
 
     def keep(self, piece: bytes) -> None:
         """Hold on to a checked piece until the message is whole."""

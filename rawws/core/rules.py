@@ -1,4 +1,4 @@
-"""What RFC 6455 asks of an endpoint, as far as rawws enforces it: one requirement, one row.
+"""What RFC 6455, and RFC 7692 besides, ask of an endpoint, as far as rawws enforces it: one requirement, one row.
 
 A row is the only place where a requirement is written down.  From it come the text of an exception, the code in a Close
 frame, the HTTP status of a refusal, the remark of `rawws explain`, and the page of rules in the docs.  Names are ids: they
@@ -78,12 +78,14 @@ ACCEPT_REPEATED = Rule("accept-repeated", "11.3.3", 1006, "Sec-WebSocket-Accept 
 ACCEPT_WRONG = Rule("accept-wrong", "4.1", 1006, "Sec-WebSocket-Accept proves that the server read our key", S)
 EXTENSION_UNOFFERED = Rule("extension-unoffered", "4.1", 1006, "the server uses no extension that was not offered", S)
 RESPONSE_EXTENSIONS = Rule("response-extensions", "9.1", 1006, "the extensions in the answer follow their grammar", S)
+COMPRESSION_TERMS = Rule("compression-terms", "7692/7", 1006, "an accepted compression has parameters that are known, valid and there once", S)
 SUBPROTOCOL_REPEATED = Rule("subprotocol-repeated", "11.3.4", 1006, "the answer names one subprotocol at most", S)
 SUBPROTOCOL_UNOFFERED = Rule("subprotocol-unoffered", "4.1", 1006, "the subprotocol is one of those that were offered", S)
 
 # Frames.
 MASK_MISSING = Rule("mask-missing", "5.1", 1002, "a client masks every frame", S)
 MASK_UNEXPECTED = Rule("mask-unexpected", "5.1", 1002, "a server masks no frame", S)
+COMPRESSED_BIT = Rule("compressed-bit", "7692/6.1", 1002, "RSV1 marks a compressed message, in its first frame and nowhere else", S)
 RESERVED_BITS = Rule("reserved-bits", "5.2", 1002, "a reserved bit is 0 unless an extension gives it a meaning", S)
 OPCODE_RESERVED = Rule("opcode-reserved", "5.2", 1002, "the opcodes 3 to 7 and 11 to 15 mean nothing yet", S)
 LENGTH_NOT_SHORTEST = Rule("length-not-shortest", "5.2", 1002, "a length is written in the shortest of the three forms", S)
@@ -98,10 +100,12 @@ FRAME_AFTER_CLOSE = Rule("frame-after-close", "5.5.1", 1002, "a Close frame is t
 FRAME_AFTER_EOF = Rule("frame-after-eof", "7.1.4", 1006, "nothing is sent when the TCP connection has ended", S)
 
 # Messages.
+COMPRESSED_DATA = Rule("compressed-data", "7692/7.2.2", 1007, "what is marked as compressed can be decompressed", S)
 TEXT_NOT_UTF8 = Rule("text-not-utf8", "8.1", 1007, "a text message is UTF-8", S)
 MESSAGE_TOO_BIG = Rule("message-too-big", "10.4", 1009, "a message stays within the limit of its receiver", R)
 FRAME_TOO_BIG = Rule("frame-too-big", "10.4", 1009, "a frame stays within the limit of its receiver", R)
 TOO_MANY_FRAGMENTS = Rule("too-many-fragments", "10.4", 1009, "a message has no more fragments than its size limit warrants", R)
+TOO_MANY_FINAL_BLOCKS = Rule("too-many-final-blocks", "10.4", 1009, "a compressed message does not begin its data anew without end", R)
 
 # Closing.
 CLOSE_TOO_SHORT = Rule("close-too-short", "5.5.1", 1002, "the body of a Close frame is empty or begins with a 2-byte code", S)

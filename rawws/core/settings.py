@@ -1,4 +1,4 @@
-"""What is settled before the first frame: which side we are, what both sides agreed on, and how much we put up with."""
+"""What is settled before the first byte: which side we are, and how much we put up with."""
 
 from dataclasses import dataclass, fields
 from enum import Enum
@@ -17,22 +17,12 @@ class Role(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
-    """What the opening handshake settled.
-
-    Attributes:
-        subprotocol: the one that the server chose; None if there is none (section 1.9).
-    """
-
-    subprotocol: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """How much one peer may ask of us (section 10.4).  Sizes in bytes; None lifts a bound.
 
     Attributes:
-        message: the payload of one message, all its fragments together.
+        message: the payload of one message, all its fragments together, and decompressed.  On the wire a compressed
+            one may take an eighth more and 1 KiB: that is what compressing the incompressible can come to.
         frame: the payload of one data frame; None: what `message` leaves.  A length is judged when it is announced,
             before a byte of the payload is there.
         fragments: frames in one message; None: 1,024 and one more for every 16 bytes of `message`, so that the

@@ -24,10 +24,10 @@ from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote as percent_encode
 
 from rawws.core import rules
+from rawws.core.agreement import Agreement, Compression, Extension, Terms
 from rawws.core.connection import Connection
 from rawws.core.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from rawws.core.headers import (
-    Extension,
     GivenHeaders,
     Headers,
     accept_for,
@@ -43,9 +43,10 @@ from rawws.core.headers import (
     read_subprotocols,
     values,
     words,
+    write_extensions,
 )
 from rawws.core.rules import Rule
-from rawws.core.settings import Agreement, Role
+from rawws.core.settings import Role
 
 VERSION = b"13"
 
@@ -230,12 +231,18 @@ class UpgradeRequest:
             return False
         return place.removesuffix(port) == self.host.lower().removesuffix(port)
 
-    def accept(self, subprotocol: str | None = None, headers: GivenHeaders = ()) -> "Accepted":
+    def accept(
+        self,
+        subprotocol: str | None = None,
+        headers: GivenHeaders = (),
+        compression: Compression | None = None,
+    ) -> "Accepted":
         """What to answer (section 4.2.2), with nothing in it that the RFC does not need.
 
         Args:
             subprotocol: the one chosen from those that were offered.
             headers: fields of your own, such as cookies.
+            compression: such as `Deflate()`, used if an offer of the client can be accepted (RFC 7692).
 
         Raises:
             LocalProtocolError: the subprotocol was not offered, or a header cannot be sent.
@@ -243,17 +250,22 @@ class UpgradeRequest:
         if subprotocol is not None and subprotocol not in self.subprotocols:
             raise LocalProtocolError(rules.SUBPROTOCOL_UNOFFERED, repr(subprotocol))
         own = own_headers(headers)
-        agreement = self._agree(subprotocol)
+        agreement = Agreement(subprotocol, self._choose(compression))
         answer: list[tuple[bytes, bytes]] = []
         if self.key is not None:
             answer = [*_UPGRADE, (b"sec-websocket-accept", accept_for(self.key))]
         if subprotocol is not None:
             answer.append((b"sec-websocket-protocol", subprotocol.encode("ascii")))
+        if agreement.compression is not None:
+            answer.append((b"sec-websocket-extensions", write_extensions([agreement.compression.extension])))
         return Accepted(200 if self.key is None else 101, (*answer, *own), agreement)
 
-    def _agree(self, subprotocol: str | None) -> Agreement:
-        """Choose among the offers.  The place where an extension would be chosen from `extensions`; there is none."""
-        return Agreement(subprotocol=subprotocol)
+    def _choose(self, compression: Compression | None) -> Terms | None:
+        """The terms of the first offer that `compression` accepts; all else that is offered is passed over (9.1)."""
+        if compression is None:
+            return None
+        offers = (compression.accept(offer) for offer in self.extensions if offer.name == compression.name)
+        return next((terms for terms in offers if terms is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +389,7 @@ class ClientUpgrade:
 
     Args:
         subprotocols: what to offer, the best first.
+        compression: what to offer of that, such as `Deflate()`; None offers none.
         http_version: "1.1", "2" or "3".  On HTTP/2 and 3 the method is CONNECT and `:protocol` is websocket.
         random: gives that many bytes nobody can predict, for the key.
 
@@ -388,6 +401,7 @@ class ClientUpgrade:
         self,
         *,
         subprotocols: Sequence[str] = (),
+        compression: Compression | None = None,
         http_version: str = "1.1",
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -397,6 +411,7 @@ class ClientUpgrade:
         if not unique or not all(name.isascii() and is_token(name.encode()) for name in subprotocols):
             raise LocalProtocolError(rules.SUBPROTOCOLS_INVALID, repr(list(subprotocols)))
         self.subprotocols = tuple(subprotocols)
+        self.compression = compression
         self.http_version = http_version
         self.key = new_key(random(16)) if http_version.startswith("1") else None
 
@@ -408,6 +423,8 @@ class ClientUpgrade:
         fields.append((b"sec-websocket-version", VERSION))
         if self.subprotocols:
             fields.append((b"sec-websocket-protocol", ", ".join(self.subprotocols).encode("ascii")))
+        if self.compression is not None:
+            fields.append((b"sec-websocket-extensions", write_extensions(self.compression.offers())))
         return tuple(fields)
 
     def check(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> Agreement:
@@ -422,8 +439,7 @@ class ClientUpgrade:
         if self.key is not None:
             _check_switch(fields)
             _check_accept(fields, accept_for(self.key))
-        self._check_extensions(fields)
-        return Agreement(subprotocol=self._subprotocol(fields))
+        return Agreement(compression=self._terms(fields), subprotocol=self._subprotocol(fields))
 
     def complete(self, status: int, headers: Iterable[tuple[bytes, bytes]], **options: Any) -> Connection:
         """The client's side of the open connection, if the answer is right; `options` are those of `Connection`.
@@ -433,12 +449,19 @@ class ClientUpgrade:
         """
         return Connection(Role.CLIENT, self.check(status, headers), **options)
 
-    def _check_extensions(self, headers: Headers) -> None:
-        """The place where an extension in the answer would be held against our offer; we offer none."""
+    def _terms(self, headers: Headers) -> Terms | None:
+        """What the answer says about compression; it may name no other extension, and this one once (9.1)."""
         if len(values(headers, b"sec-websocket-extensions")) > 1:
             raise RemoteProtocolError(rules.RESPONSE_EXTENSIONS, "more than one field")
+        terms = None
         for extension in _read(headers, b"sec-websocket-extensions", read_extensions, rules.RESPONSE_EXTENSIONS):
-            raise RemoteProtocolError(rules.EXTENSION_UNOFFERED, extension.name)
+            if self.compression is None or extension.name != self.compression.name or terms is not None:
+                raise RemoteProtocolError(rules.EXTENSION_UNOFFERED, extension.name)
+            try:
+                terms = self.compression.check(extension)
+            except ValueError as error:
+                raise RemoteProtocolError(rules.COMPRESSION_TERMS, str(error)) from None
+        return terms
 
     def _subprotocol(self, headers: Headers) -> str | None:
         found = values(headers, b"sec-websocket-protocol")

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from rawws.core import rules
+from rawws.core.agreement import Agreement
 from rawws.core.connection import Connection, Wants
 from rawws.core.errors import LocalProtocolError, NotOpen
 from rawws.core.events import Closed, Event, Ping, Pong
 from rawws.core.http1 import ServerConnection
-from rawws.core.settings import Agreement, Role
+from rawws.core.settings import Role
 from rawws.core.states import State
 from tests.wire import (
     BINARY,

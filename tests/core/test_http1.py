@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawws.core import rules
+from rawws.core.agreement import Agreement
 from rawws.core.connection import Connection, Wants
 from rawws.core.errors import LocalProtocolError, NotOpen
 from rawws.core.events import Closed
 from rawws.core.headers import accept_for
 from rawws.core.http1 import ClientConnection, Connected, Rejected, Request, ServerConnection
-from rawws.core.settings import Agreement, Limits, Role
+from rawws.core.settings import Limits, Role
 from rawws.core.states import State
 from tests.wire import TEXT, Keys, chopped, close_body, feed, frame, frame_from, octets
 

@@ -4,7 +4,8 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from rawws.core.settings import Agreement, Limits, Role
+from rawws.core.agreement import Agreement
+from rawws.core.settings import Limits, Role
 
 
 def test_the_peer_of_the_peer_is_oneself() -> None:

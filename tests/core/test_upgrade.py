@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawws.core import rules
+from rawws.core.agreement import Agreement, Extension
 from rawws.core.connection import Connection
 from rawws.core.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
-from rawws.core.headers import Extension
-from rawws.core.settings import Agreement, Limits, Role
+from rawws.core.settings import Limits, Role
 from rawws.core.states import State
 from rawws.core.upgrade import SAME_ORIGIN, ClientUpgrade, UpgradeRequest, refusal
 
@@ -146,7 +146,6 @@ def test_the_order_of_fields_does_not_matter():
         (rules.EXTENSIONS_INVALID, b"sec-websocket-extensions", [b";;"]),
         (rules.EXTENSIONS_INVALID, b"sec-websocket-extensions", [b"=x"]),
         (rules.EXTENSIONS_INVALID, b"sec-websocket-extensions", [b'a; b="']),
-        (rules.EXTENSIONS_INVALID, b"sec-websocket-extensions", [b'a; b="c d"']),
         (rules.BODY_IN_REQUEST, b"content-length", [b"5"]),
         (rules.BODY_IN_REQUEST, b"content-length", [b"0", b"5"]),
         (rules.BODY_IN_REQUEST, b"transfer-encoding", [b"chunked"]),

@@ -183,8 +183,9 @@ class Reassembly:
         return ""
 
     def keep(self, piece: bytes) -> None:
-        """Hold on to a checked piece until the message is whole."""
-        self._bytes += piece
+        """Hold on to a checked piece until the message is whole; if that was found to be wrong, to no more of it."""
+        if self._late is None:
+            self._bytes += piece
 
     def take(self) -> str | bytes:
         """What was kept, as a `str` or `bytes`; nothing is kept any more."""

@@ -155,11 +155,11 @@ def read_subprotocols(field: bytes) -> tuple[str, ...]:
 def read_extensions(field: bytes) -> tuple[Extension, ...]:
     """The elements of Sec-WebSocket-Extensions (section 9.1).
 
-    A value that is no token, `a=""` or `a="b c"`, is given as it stands: it is not valid for any parameter, and who
-    knows the extension declines it (RFC 7692 section 7), which is milder than 9.1 but keeps the connection.
+    An empty value, `a=` or `a=""`, is given as it stands: who knows the extension declines it (RFC 7692 section 7),
+    which is milder than the grammar but keeps the connection.
 
     Raises:
-        ValueError: it does not follow the grammar otherwise.
+        ValueError: it does not follow the grammar otherwise; what is in quotes has to be a token too.
     """
     return tuple(_Scanner(field).elements(_Scanner.extension))
 
@@ -221,7 +221,10 @@ class _Scanner:
         content = bytearray()
         while (byte := self.next_byte()) != b'"':
             content += self.next_byte() if byte == b"\\" else byte
-        return content.decode("latin-1")
+        # 4.3: "the value after quoted-string unescaping MUST conform to the 'token' ABNF"
+        if content and not is_token(content):
+            raise ValueError(f"{quote(content)} is not a token")
+        return content.decode("ascii")
 
     def next_byte(self) -> bytes:
         if self.at == len(self.field):

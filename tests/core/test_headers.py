@@ -244,6 +244,8 @@ def test_extensions_with_their_parameters(field, expected):
         b"a=1",
         b'a; b="1',
         b'a; b="1\\',
+        b'a; b="1 2"',
+        b'a; b="\xff"',
         b'a; b="1"x',
         b'a; "b"',
         b"\xff",
@@ -257,12 +259,10 @@ def test_what_is_no_list_of_extensions(field):
         read_extensions(field)
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [(b"a; b=", ""), (b'a; b=""', ""), (b'a; b="1 2"', "1 2"), (b'a; b="\xff\\""', '\xff"')]
-)
-def test_a_value_that_is_no_token_is_given_as_it_stands(field, value):
+@pytest.mark.parametrize("field", [b"a; b=", b'a; b=""', b"a;b= "])
+def test_an_empty_value_is_given_as_it_stands(field):
     """RFC 7692 section 7: who knows the parameter declines the value, and the connection goes on without."""
-    assert (Extension("a", (("b", value),)),) == read_extensions(field)
+    assert (Extension("a", (("b", ""),)),) == read_extensions(field)
 
 
 TOKENS = st.text("abcXYZ019-_.!", min_size=1, max_size=8)

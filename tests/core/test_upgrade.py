@@ -146,6 +146,7 @@ def test_the_order_of_fields_does_not_matter():
         (rules.EXTENSIONS_INVALID, b"sec-websocket-extensions", [b";;"]),
         (rules.EXTENSIONS_INVALID, b"sec-websocket-extensions", [b"=x"]),
         (rules.EXTENSIONS_INVALID, b"sec-websocket-extensions", [b'a; b="']),
+        (rules.EXTENSIONS_INVALID, b"sec-websocket-extensions", [b'a; b="c d"']),
         (rules.BODY_IN_REQUEST, b"content-length", [b"5"]),
         (rules.BODY_IN_REQUEST, b"content-length", [b"0", b"5"]),
         (rules.BODY_IN_REQUEST, b"transfer-encoding", [b"chunked"]),

@@ -443,9 +443,8 @@ class Connection:
             compressed = self._is_to_compress(None if more else len(payload), compress)
             self._sending = opcode, compressed
             rsv = RSV1 if compressed else 0
-        if compressed and self._compressor is not None:
-            payload = self._compressor.compress(payload, not more)
-        self._out.append(self._frame_of(opcode, payload, not more, rsv))
+        make = self._compressed_frame_of if compressed else self._frame_of
+        self._out.append(make(opcode, payload, not more, rsv))
         self.ours = following
 
     def _is_to_compress(self, size: int | None, compress: bool | None) -> bool:
@@ -474,6 +473,17 @@ class Connection:
         # 5.3: "the masking key [...] MUST be derived from a strong source of entropy"
         key = self._random(4) if self.role is Role.CLIENT else None
         return encode_frame(opcode, payload, key, fin=fin, rsv=rsv)
+
+    def _compressed_frame_of(self, opcode: Opcode, payload: bytes, fin: bool, rsv: int) -> bytes:
+        terms, compressor = self.agreement.compression, self._compressor
+        assert terms is not None
+        assert compressor is not None
+        try:
+            return self._frame_of(opcode, compressor.compress(payload, fin), fin, rsv)
+        except BaseException:
+            # The peer will not see what our window has by now (Ctrl-C, say): go on with an empty one.
+            self._compressor = terms.compressor(self.role)
+            raise
 
     def _allow(self, sent: Sent) -> Sender:
         """Where we stand after sending this; raises if we may not."""

@@ -30,6 +30,8 @@ RECEIVE_SIZE = 64 * 1024
 GATHER_SIZE = 16 * 1024
 FAIR_SHARE = 64
 """Messages that a task may receive in a row, or send, before others have a turn."""
+FAIR_SIZE = 16 * 1024
+"""So many bytes of a message count as another one: a turn is over after a MiB, which may have come as a KiB."""
 
 # One for each loop: what is read into it is taken out before anything else can happen there.
 _buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
@@ -86,12 +88,12 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
             ConnectionClosed: the connection has ended, and all that came before was received.
             RuntimeError: another task is receiving.
         """
-        self._in_a_row += 1
         if self._in_a_row >= FAIR_SHARE:
             await self._let_others_run()
         while True:
             message: str | bytes | None = self._take(self._session.next_message)
             if message is not None:
+                self._in_a_row += 1 + len(message) // FAIR_SIZE
                 return message
             await self._wait_for_message()
 
@@ -106,13 +108,13 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         self._session.abandon()
         try:
             while True:
-                self._in_a_row += 1
                 if self._in_a_row >= FAIR_SHARE:
                     await self._let_others_run()
                 chunk: Chunk | None = self._take(self._session.next_chunk)
                 if chunk is None:
                     await self._wait_for_message()
                     continue
+                self._in_a_row += 1 + len(chunk.data) // FAIR_SIZE
                 yield chunk.data
                 if chunk.last:
                     return
@@ -180,7 +182,6 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
             async with self._fragments, aclosing(_each(message)) as fragments:
                 await self._send_fragments(fragments, compress)
             return
-        self._sent_in_a_row += 1
         if self._sent_in_a_row >= FAIR_SHARE:
             await self._let_others_run()
         if self._session.congested:
@@ -196,10 +197,10 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         try:
             async for fragment in fragments:
                 for data in held:
-                    await self._until_written()
+                    await self._until_turn()
                     self._queue(data, True, compress)
                 held = [fragment]
-            await self._until_written()
+            await self._until_turn()
             self._queue(held[0] if held else b"", False, compress)
         except BaseException:
             if self._in_message:
@@ -217,10 +218,17 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         except NotOpen:
             raise self._why_closed() from None
         self._gathered += len(data)
+        self._sent_in_a_row += 1 + len(data) // FAIR_SIZE
         if self._session.waiting and self._gathered < GATHER_SIZE:
             self._flush_soon()
         else:
             self._act()
+
+    async def _until_turn(self) -> None:
+        """Wait until a fragment may be sent."""
+        if self._sent_in_a_row >= FAIR_SHARE:
+            await self._let_others_run()
+        await self._until_written()
 
     async def _until_written(self) -> None:
         while self._session.congested and not self._session.over:

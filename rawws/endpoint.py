@@ -28,7 +28,7 @@ class Options(TypedDict, total=False):
     """
 
     max_size: int | None
-    """Of one message (1 MiB)."""
+    """Of one message, as it is when it was decompressed (1 MiB)."""
     max_frame: int | None
     """Of one frame (what `max_size` leaves)."""
     max_fragments: int | None
@@ -101,8 +101,8 @@ def names(subprotocols: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_compression(compression: Compression | None) -> None:
-    """Raise `TypeError` for what is none, such as the "deflate" of other libraries."""
-    if compression is not None and not isinstance(compression, Compression):
+    """Raise `TypeError` for what is none, such as the "deflate" of other libraries, or `Deflate` itself."""
+    if compression is not None and (isinstance(compression, type) or not isinstance(compression, Compression)):
         raise TypeError(f"compression is Deflate(...) or None, not {compression!r}")
 
 

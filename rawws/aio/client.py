@@ -40,7 +40,7 @@ class connect:
         headers: fields to add to the request.
         origin: the page that we claim to be (section 10.2).
         subprotocols: offered in this order of preference.
-        compression: to offer, such as `Deflate()` (RFC 7692); None for none.
+        compression: what to offer, such as `rawws.Deflate()` (RFC 7692); None offers nothing.
         user_agent: the header of that name; None for none.
         ssl: a context for wss://; the default one verifies the server.
         unix: the path of a Unix socket to connect to, in place of the host in `uri`.

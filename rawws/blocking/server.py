@@ -293,7 +293,8 @@ def serve(
         select_subprotocol: chooses among those offered, in place of that rule.
         origins: the pages that may connect (section 10.2): `SAME_ORIGIN`, None for any, or a sequence of origins, of
             compiled patterns, and of None for who is no page.
-        compression: agreed on with clients that offer it (RFC 7692); None for none.
+        compression: on what terms, such as `rawws.Deflate(level=6)`, messages are compressed for clients that offer it
+            (RFC 7692); None turns it off.
         process_request: sees each HTTP request before it is judged, and may give a `Response` in place of the
             upgrade: a health check, a page, a refusal.
         process_response: gives header fields to add to a 101.

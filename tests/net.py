@@ -109,12 +109,12 @@ class Net:
             yield ws
 
     @contextlib.asynccontextmanager
-    async def facing_server(self, **options: Any) -> AsyncIterator[tuple[Any, "Peer"]]:
-        """A client of ours, and the raw server that it is connected to."""
+    async def facing_server(self, extra: str = "", **options: Any) -> AsyncIterator[tuple[Any, "Peer"]]:
+        """A client of ours, and the raw server that it is connected to, with `extra` fields in its answer."""
         async with listening() as place:
             opening = asyncio.ensure_future(self.connect(place.uri, **options))
             async with await place.accept() as peer:
-                await peer.answer()
+                await peer.answer(extra=extra)
                 ws = await opening
                 try:
                     yield ws, peer
@@ -122,8 +122,16 @@ class Net:
                     await ws.abort()
 
     @contextlib.asynccontextmanager
-    async def facing_client(self, is_small: bool = False, **options: Any) -> AsyncIterator[tuple[Any, "Peer"]]:
-        """The WebSocket that a handler of ours was given, and the raw client at its other end."""
+    async def facing_client(
+        self, is_small: bool = False, extra: str = "", **options: Any
+    ) -> AsyncIterator[tuple[Any, "Peer"]]:
+        """The WebSocket that a handler of ours was given, and the raw client at its other end.
+
+        Args:
+            is_small: the client's socket has the smallest buffers.
+            extra: fields in its request.
+            options: for `serve`.
+        """
         loop = asyncio.get_running_loop()
         given: asyncio.Future[Any] = loop.create_future()
         done = asyncio.Event()
@@ -133,7 +141,7 @@ class Net:
             await done.wait()
 
         async with self.serve(handler, **options) as server, await called(server.port, is_small) as peer:
-            await peer.ask(server.port)
+            await peer.ask(server.port, extra)
             ws = await given
             try:
                 yield ws, peer
@@ -256,8 +264,8 @@ class BlockingSocket:
     async def recv(self, timeout: float | None = None) -> Any:
         return await in_thread(self.native.recv, timeout)
 
-    async def send(self, message: Any) -> None:
-        await in_thread(self.native.send, message)
+    async def send(self, message: Any, **options: Any) -> None:
+        await in_thread(self.native.send, message, **options)
 
     async def flush(self) -> None:
         await in_thread(self.native.flush)

@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from rawws.core.agreement import Agreement
 from rawws.core.connection import Connection
+from rawws.core.deflate import Deflate
 from rawws.core.events import Closed, Event, Ping, Pong
+from rawws.core.headers import read_extensions
 from rawws.core.rules import RULES
 from rawws.core.settings import Limits, Role
 from tests.wire import CLOSE, KEY, broken, chopped, close_body, feed, frame_from, octets
@@ -51,6 +54,14 @@ def event_of(entry: dict[str, Any]) -> Event:
     return Closed(code, reason if isinstance(reason, str) else reason[0] * reason[1], by)
 
 
+def agreement_of(vector: dict[str, Any]) -> Agreement:
+    """What was settled before the bytes of a vector came."""
+    if "compression" not in vector:
+        return Agreement()
+    (answer,) = read_extensions(vector["compression"].encode())
+    return Agreement(compression=Deflate().check(answer))
+
+
 def always_the_key(size: int) -> bytes:
     """A source of keys as predictable as an example needs it."""
     return KEY[:size]
@@ -69,8 +80,9 @@ def test_a_vector_gives_its_events_and_its_reply(vector: dict[str, Any]) -> None
     elif "reply" not in vector:
         reply = b"".join(frame_from(role, 10, event.payload) for event in events if isinstance(event, Ping))
 
+    limits, agreement = Limits(**vector.get("limits", {})), agreement_of(vector)
     for pieces in chopped(written(vector["bytes"])):
-        connection = Connection(role, limits=Limits(**vector.get("limits", {})), random=always_the_key)
+        connection = Connection(role, agreement, limits=limits, random=always_the_key)
 
         assert events == feed(connection, pieces)
         assert reply == connection.data_to_send()

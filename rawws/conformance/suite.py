@@ -1,0 +1,200 @@
+"""Running cases: in any order, several at once, each with connections of its own, and a verdict for each.
+
+Nothing survives from one case to the next but the target.  Cases that flood it or measure time run alone, after all
+others.
+"""
+
+import asyncio
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from time import monotonic
+
+from rawws import __version__
+from rawws.conformance import passive
+from rawws.conformance.case import CASES, Case, Opening, Tier, order
+from rawws.conformance.target import Target, Unreachable
+from rawws.conformance.verdict import Level, Result, Skip, Verdict, Wrong
+from rawws.core.settings import Role
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run found.
+
+    Attributes:
+        target: a URL or a command.
+        role: the side under test.
+        results: in the order of the ids.
+        began: when, in UTC.
+        seconds: how long it took.
+        seed: what all that is random came from.
+        complete: False if it was interrupted.
+    """
+
+    target: str
+    role: Role
+    results: list[Result] = field(default_factory=list)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    seconds: float = 0.0
+    seed: int = 0
+    complete: bool = False
+    rawws: str = __version__
+    python: str = platform.python_version()
+
+    def count(self, *verdicts: Verdict) -> int:
+        """How many cases had one of these verdicts."""
+        return sum(result.verdict in verdicts for result in self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to run.
+
+    Attributes:
+        jobs: cases at once.
+        seed: for what is random.
+        per_case: seconds for one case at the most.
+        total: seconds for all; None for no bound.
+        fail_fast: stop behind the first failure.
+    """
+
+    jobs: int = 8
+    seed: int = 0
+    per_case: float = 60.0
+    total: float | None = None
+    fail_fast: bool = False
+
+
+def select(
+    role: Role,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    tiers: Iterable[Tier] = (Tier.CORE,),
+    levels: Iterable[Level] = tuple(Level),
+) -> list[Case]:
+    """The cases for a target that plays `role`, in the order of their ids."""
+    tiers, levels = set(tiers), set(levels)
+    chosen = [
+        case
+        for case in CASES.values()
+        if role in case.roles
+        and case.tier in tiers
+        and case.level in levels
+        and (not include or any(case.matches(glob) for glob in include))
+        and not any(case.matches(glob) for glob in exclude)
+    ]
+    return sorted(chosen, key=lambda case: order(case.id))
+
+
+async def run_case(case: Case, target: Target, seed: int = 0, limit: float = 60.0) -> Result:
+    """Run one case."""
+    result = Result(case.id, Verdict.PASS, seed=seed)
+    missing = [name for name in sorted(case.needs) if not target.declared.has(name)]
+    if missing:
+        result.verdict, result.reason = Verdict.SKIP, f"needs --{missing[0].replace('_', '-')}"
+        return result
+    if case.offer and target.declared.deflate is False:
+        result.verdict, result.reason = Verdict.SKIP, "declared as without permessage-deflate"
+        return result
+    began = monotonic()
+    notes: list[str] = []
+    try:
+        async with asyncio.timeout(limit), target.meet(case, Random(f"{seed}:{case.id}")) as peers:
+            try:
+                await case.call(peers[0], *case.entry)
+                for peer in peers:
+                    if peer.is_open:
+                        await peer.bye()
+            finally:
+                notes = [note for peer in peers for note in peer.notes]
+                result.transcripts = [peer.transcript for peer in peers if peer.transcript.chunks]
+        _passed(result, case, notes)
+    except Skip as skip:
+        result.verdict, result.reason = Verdict.SKIP, str(skip)
+    except Wrong as wrong:
+        _failed(result, case, target, wrong)
+    except Unreachable:
+        raise
+    except TimeoutError:
+        _failed(result, case, target, Wrong("an end of the case", f"none within {limit:g} s"))
+    except Exception as error:
+        result.verdict, result.reason = Verdict.ERROR, f"{type(error).__name__}: {error}"
+    result.seconds = round(monotonic() - began, 4)
+    return result
+
+
+def _passed(result: Result, case: Case, notes: list[str]) -> None:
+    result.reason = "; ".join(notes)
+    if case.level is Level.MAY:
+        result.verdict = Verdict.INFO
+
+
+def _failed(result: Result, case: Case, target: Target, wrong: Wrong) -> None:
+    soft = {Level.SHOULD: Verdict.WARN, Level.MAY: Verdict.INFO}
+    result.verdict = soft.get(case.level, Verdict.FAIL)
+    if "non-minimal-length" in target.declared.lenient and case.group == "6455/5.2/10":
+        result.verdict = Verdict.WARN
+    result.expected, result.got = wrong.expected, wrong.got
+    result.reason = f"expected {wrong.expected}; got {wrong.got}"
+
+
+async def run(
+    cases: Sequence[Case],
+    target: Target,
+    settings: Settings = Settings(),
+    on_result: Callable[[Result], object] = lambda result: None,
+) -> Report:
+    """Run these cases and, over everything that was said meanwhile, the passive ones.
+
+    Raises:
+        Unreachable: the target is not there, or not any more.
+    """
+    report = Report(target.name, target.role, seed=settings.seed)
+    began = monotonic()
+
+    async def one(case: Case) -> None:
+        result = await run_case(case, target, settings.seed, settings.per_case)
+        if case.level is Level.LIM or result.verdict is Verdict.FAIL:
+            await _see_that_it_lives(target, result)
+        report.results.append(result)
+        on_result(result)
+
+    active = [case for case in cases if case.opening is not Opening.PASSIVE]
+    try:
+        async with asyncio.timeout(settings.total):
+            await _together([case for case in active if not case.alone], one, settings.jobs)
+            await _together([case for case in active if case.alone], one, 1)
+    finally:
+        for case in cases:
+            if case.opening is Opening.PASSIVE:
+                result = passive.judge(case, report.results, target.role)
+                report.results.append(result)
+                on_result(result)
+        report.results.sort(key=lambda result: order(result.id))
+        report.seconds = round(monotonic() - began, 3)
+    report.complete = True
+    return report
+
+
+async def _together(cases: list[Case], one: Callable[[Case], object], jobs: int) -> None:
+    waiting = iter(cases)
+
+    async def work() -> None:
+        for case in waiting:
+            await one(case)  # type: ignore[misc]
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(jobs, len(cases))):
+            group.create_task(work())
+
+
+async def _see_that_it_lives(target: Target, result: Result) -> None:
+    if not await target.is_alive():
+        result.verdict = Verdict.FAIL
+        result.expected = result.expected or "a target that is still there afterwards"
+        result.got = "it does not answer any more"
+        result.reason = f"{result.reason}; afterwards it did not answer any more".lstrip("; ")

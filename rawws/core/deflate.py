@@ -35,6 +35,9 @@ FINAL_BLOCK = b"\x01" + EMPTY_BLOCK
 MOST_FINAL_BLOCKS = 1024
 """In one message.  Behind each the data begins anew, which costs a thousand times what its two bytes do."""
 
+MOST_EXPANSION = 1032
+"""So many times its size can come out of DEFLATE data: 258 bytes are repeated with two bits."""
+
 # --- The parameters -------------------------------------------------------------------------------------------------
 
 
@@ -282,9 +285,18 @@ class Inflater:
                 return b"", 0
             if self._finals > MOST_FINAL_BLOCKS:
                 raise ProtocolError(rules.TOO_MANY_FINAL_BLOCKS, f"more than {MOST_FINAL_BLOCKS}")
-            self._stream = zlib.decompressobj(-self._bits, self._window)
+            # With a smaller window zlib would find a distance too far or not, depending on how the data is cut.
+            self._stream = zlib.decompressobj(-LARGEST_WINDOW, self._window)
+        # zlib may have written `most` bytes and find fault on its way to the next one; then it keeps them to itself.
+        spare = self._stream.copy() if len(data) > 1 and most < MOST_EXPANSION * (len(data) + 8) else None
+        try:
+            decompressed = self._read(data, most)
+        except ProtocolError:
+            if spare is None:
+                raise
+            self._stream = spare
+            return self.decompress(data[: len(data) // 2], most)
         stream = self._stream
-        decompressed = self._read(data, most)
         rest = len(stream.unused_data if stream.eof else stream.unconsumed_tail)
         used = len(data) - rest
         self._last = (self._last + data[:used])[-len(EMPTY_BLOCK) :]
@@ -305,8 +317,9 @@ class Inflater:
             stream = self._stream
             # Some senders leave the four bytes where they are, or have nothing to say in the last fragment.
             whole = self._last == EMPTY_BLOCK
-            decompressed = self._read(FINAL_BLOCK if whole else EMPTY_BLOCK + FINAL_BLOCK, 0)
-            if not stream.eof or stream.unused_data:
+            decompressed = b"" if whole else self._read(EMPTY_BLOCK, 0)
+            # The block that was cut off may be a final one itself.  If none was, ours ends here, and brings nothing.
+            if (not stream.eof and self._read(FINAL_BLOCK, 0)) or not stream.eof or stream.unused_data:
                 raise ProtocolError(rules.COMPRESSED_DATA, "it is cut off")
         self._stream = None
         self._last = b""

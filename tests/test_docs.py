@@ -1,14 +1,41 @@
-"""What the README shows is what the examples are, and what it names is there."""
+"""What the pages show is what happens: code is run, bytes are received, and what is named is there."""
 
+import contextlib
+import doctest
+import io
 import re
 import runpy
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from rawws.core.agreement import Agreement
+from rawws.core.deflate import Deflate
+from rawws.core.errors import RemoteProtocolError
+from rawws.core.events import Closed, Event
+from rawws.core.headers import accept_for, read_extensions
+from rawws.core.rules import RULES
+from rawws.core.settings import Role
+from rawws.core.upgrade import ClientUpgrade, UpgradeRequest
+from tests.wire import Wire, chopped, receive
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(ROOT.glob("docs/**/*.md"))
+
+
+def blocks(*kinds: str) -> list[Any]:
+    """What stands in the blocks of a kind on the pages under docs; of several kinds, if they follow one another."""
+    pattern = "\n".join(rf"^```{kind}\n((?:(?!```).*\n)*)```\n" for kind in kinds)
+    found = []
+    for page in sorted(ROOT.glob("docs/**/*.md")):
+        text = page.read_text()
+        for block in re.finditer(pattern, text, re.MULTILINE):
+            line = text.count("\n", 0, block.start(1)) + 1
+            found.append(pytest.param(*block.groups(), id=f"{page.name}:{line}"))
+    return found
 
 
 @pytest.mark.parametrize("name", ["client", "server", "embedded"])
@@ -22,10 +49,13 @@ def test_the_readme_shows_the_examples(name):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
-    """A relative link on a page leads to a file or folder."""
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+    """A relative link on a page leads to a file or folder, and one within the page to a heading of it."""
+    text = page.read_text()
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    headings = {re.sub(r"[^\w -]", "", name.lower()).replace(" ", "-") for name in re.findall(r"^#+ (.*)$", text, re.M)}
 
     assert [] == [link for link in links if not (page.parent / link).exists()]
+    assert set() == set(re.findall(r"\]\(#([^)]+)", text)) - headings
 
 
 def test_the_readme_names_every_module_of_the_core():
@@ -48,3 +78,141 @@ def test_the_reference_is_what_the_code_says(name):
     generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
 
     assert generate["PAGES"][name]() == (ROOT / "docs" / "reference" / name).read_text()
+
+
+# --- Blocks of frames -----------------------------------------------------------------------------------------------
+# The first line is the server's Sec-WebSocket-Extensions.  Then come bytes that the server sends, in hex, and whatever
+# stands two blanks behind them is for people; and behind an arrow each event that the bytes above it give a client.
+
+
+def told(event: Event) -> str:
+    """An event as the pages write it."""
+    if isinstance(event, Closed) and event.error is not None:
+        return f"closed {event.code} {event.error.rule.name}"
+    return repr(event)
+
+
+def read_frames(block: str) -> tuple[Agreement, list[str], list[str]]:
+    """What was agreed on, the bytes in front of each event, and the events."""
+    field, *lines = block.splitlines()
+    agreement = Agreement(compression=Deflate().check(*read_extensions(field.partition(": ")[2].encode())))
+    wire, events = [""], []
+    for line in lines:
+        if line.startswith("-> "):
+            events.append(line.removeprefix("-> "))
+            wire.append("")
+        else:
+            octets = re.match(r"\s*((?:[0-9a-f]{2}\s+)*)", line + "  ")
+            assert octets is not None
+            wire[-1] += octets[1]
+    assert not wire[-1], "behind the last bytes stands what they give"
+    return agreement, wire[:-1], events
+
+
+def received(agreement: Agreement, pieces: list[Wire]) -> list[str]:
+    """The events that a client gets of these pieces."""
+    return [told(event) for event in receive(Role.CLIENT, pieces, agreement=agreement)]
+
+
+@pytest.mark.parametrize("block", blocks("frames"))
+def test_frames_give_the_events_below_them(block):
+    """The bytes on a page give the events on the page, each when its last byte came, and however they are cut."""
+    agreement, wire, events = read_frames(block)
+
+    assert events == [event for at in range(len(events)) for event in received(agreement, list(wire[: at + 1]))[at:]]
+    for pieces in chopped(*wire):
+        assert events == received(agreement, list(pieces))
+
+
+# --- Blocks of handshakes -------------------------------------------------------------------------------------------
+# The Sec-WebSocket-Extensions of one side, a line for a field, and then what rawws says to it: as a server with its
+# defaults what it answers, and as a client which rule makes it give up.
+
+NOTHING = "(no such header)"
+KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
+
+
+def answer_of_a_server(offers: list[str]) -> str:
+    """What a server says to these offers, each in a field of its own."""
+    request = [
+        (b"host", b"localhost"),
+        (b"upgrade", b"websocket"),
+        (b"connection", b"Upgrade"),
+        (b"sec-websocket-version", b"13"),
+        (b"sec-websocket-key", KEY),
+        *((b"sec-websocket-extensions", offer.encode()) for offer in offers),
+    ]
+    accepted = UpgradeRequest.parse(request).accept(compression=Deflate())
+    return dict(accepted.headers).get(b"sec-websocket-extensions", NOTHING.encode()).decode()
+
+
+def objection_of_a_client(answers: list[str]) -> str:
+    """Which rule these answers break."""
+    client = ClientUpgrade(compression=Deflate())
+    assert client.key is not None
+    response = [
+        (b"upgrade", b"websocket"),
+        (b"connection", b"Upgrade"),
+        (b"sec-websocket-accept", accept_for(client.key)),
+        *((b"sec-websocket-extensions", answer.encode()) for answer in answers),
+    ]
+    with pytest.raises(RemoteProtocolError) as caught:
+        client.check(101, response)
+    return caught.value.rule.name
+
+
+@pytest.mark.parametrize("block", blocks("handshake"))
+def test_handshakes_are_answered_as_the_page_says(block):
+    """Whoever speaks first, rawws is the other one and says the last line."""
+    for exchange in block.strip().split("\n\n"):
+        *first, (who, answer) = (line.split(": ", 1) for line in exchange.splitlines())
+        ours = answer_of_a_server if who == "server" else objection_of_a_client
+
+        assert {"client", "server"} - {who} == {speaker for speaker, _ in first}
+        assert answer == ours([said for _, said in first])
+
+
+# --- Blocks of Python -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/*.md")), ids=lambda page: page.name)
+def test_sessions_go_as_the_page_shows(page):
+    """What stands behind >>> on a page can be typed in this order and gives what stands below it."""
+    typed = "\n".join(re.findall(r"^```pycon\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE))
+    session = doctest.DocTestParser().get_doctest(typed, {}, page.name, str(page), 0)
+    said: list[str] = []
+
+    assert 0 == doctest.DocTestRunner().run(session, out=said.append).failed, "".join(said)
+
+
+@pytest.mark.parametrize("program, text", blocks("python", "text"))
+def test_programs_print_the_text_below_them(program, text):
+    """A program on a page runs as it stands, but for its port, and prints the block that follows."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(program.replace("8765", str(port)), {"__name__": "__main__"})
+
+    assert text == printed.getvalue()
+
+
+# --- What the pages name --------------------------------------------------------------------------------------------
+
+
+def test_every_block_of_a_page_is_of_a_kind_that_is_run():
+    """No bytes and no code stand on the pages under docs that nobody holds against the library."""
+    run = {"pycon": blocks("pycon"), "frames": blocks("frames"), "handshake": blocks("handshake")}
+    found = "".join(page.read_text() for page in ROOT.glob("docs/**/*.md"))
+
+    assert {} == {kind: 0 for kind, all_ in run.items() if len(all_) != found.count(f"```{kind}\n")}
+    assert len(blocks("python", "text")) == found.count("```python\n")
+    assert set() == set(re.findall(r"^```(\w+)$", found, re.MULTILINE)) - {*run, "python", "text"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_close_code_beside_a_rule_is_the_rule_s(page):
+    """Where a page says "1002 `mask-missing`", there is such a rule, with that code."""
+    named = re.findall(r"\b(\d{4}) `([a-z-]+)`", page.read_text())
+
+    assert named == [(str(RULES[name].code) if name in RULES else "no rule", name) for _, name in named]

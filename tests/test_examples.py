@@ -55,3 +55,20 @@ def test_the_client_talks_to_every_server(server, tmp_path):
 
     assert "" == done.stderr
     assert re.fullmatch(r"hello\nb'one message, two fragments'\n\d+\.\d ms there and back\n", done.stdout)
+
+
+def test_a_compression_of_one_s_own_makes_messages_short(tmp_path):
+    """Both sides agree on a compression that rawws does not know, and the echo is what was sent."""
+    script = tmp_path / "compression.py"
+    script.write_text((EXAMPLES / "compression.py").read_text().replace("8765", str(free_port())))
+
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=20)
+
+    assert "" == done.stderr
+    sizes = re.fullmatch(
+        r"the client sent 66 characters in (\d+) bytes\nthe server sent 66 characters in (\d+) bytes\n"
+        r'\{"type": "trade", "symbol": "EMCA", "price": 12\.34, "volume": 250\}\n',
+        done.stdout,
+    )
+    assert sizes is not None
+    assert max(map(int, sizes.groups())) < 20

@@ -191,7 +191,7 @@ class Reassembly:
         """What was kept, as a `str` or `bytes`; nothing is kept any more."""
         # In the middle of a message the start of a character may be kept already; it stays here, in the tail.
         end = len(self._bytes) - len(self._tail)
-        whole = self._bytes[:end].decode() if self.text else bytes(self._bytes)
+        whole = str(memoryview(self._bytes)[:end], "utf-8") if self.text else bytes(self._bytes)
         self._bytes = bytearray()
         return whole
 

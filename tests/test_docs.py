@@ -197,6 +197,21 @@ def test_programs_print_the_text_below_them(program, text):
     assert text == printed.getvalue()
 
 
+def test_the_table_of_windows_can_be_measured_again():
+    """The page on compression has the rows that `python docs/windows.py` prints, the default among them.
+
+    The figures depend on the machine, so nobody asserts them.
+    """
+    windows = runpy.run_path(str(ROOT / "docs" / "windows.py"))
+    table = (ROOT / "docs" / "compression.md").read_text().replace("**", "")
+    rows = re.findall(r"^\| (\d+)(, no takeover)? \| (\d+) \| [\d.]+ \| [\d.]+ \| \d+% \|$", table, re.MULTILINE)
+    wish = Deflate()
+
+    assert list(windows["CHOICES"]) == [(int(bits), int(level), int(not without)) for bits, without, level in rows]
+    assert (wish.server_max_window_bits, wish.memory_level, 1) in windows["CHOICES"]
+    assert re.fullmatch(r"\d+%", windows["measure"]("size", wish.server_max_window_bits, wish.memory_level, True))
+
+
 # --- What the pages name --------------------------------------------------------------------------------------------
 
 

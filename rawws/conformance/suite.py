@@ -44,6 +44,11 @@ class Report:
     rawws: str = __version__
     python: str = platform.python_version()
 
+    @property
+    def failures(self) -> list[Result]:
+        """What failed."""
+        return [result for result in self.results if result.verdict is Verdict.FAIL]
+
     def count(self, *verdicts: Verdict) -> int:
         """How many cases had one of these verdicts."""
         return sum(result.verdict in verdicts for result in self.results)

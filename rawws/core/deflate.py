@@ -46,7 +46,7 @@ class Deflate:
     """permessage-deflate, as one endpoint would like it.
 
     The window bits are the base-2 logarithm of a window in bytes, from 8 to 15.  A direction in use takes, with the
-    defaults, about 38 KiB to compress (4 KiB at `memory_level` 1) and 4 KiB to decompress; one that is not used takes
+    defaults, about 37 KiB to compress (23 at `memory_level` 1) and 4 KiB to decompress; one that is not used takes
     nothing.  What the other side does not grant is done without: a client offers a second time with no conditions, and
     a server takes a client that cannot limit its window as it is (32 KiB).
 

@@ -189,6 +189,7 @@ class Declared:
         bad_path: a path that it does not serve.
         origin_policy: "deny" if it refuses foreign origins, "allow" if it takes any.
         lenient: what it puts up with on purpose: "non-minimal-length".
+        commands: it obeys "/close CODE" (it closes with the code) and "/send N" (a binary message of N bytes).
     """
 
     max_size: int | None = None
@@ -198,6 +199,7 @@ class Declared:
     bad_path: str = ""
     origin_policy: str = ""
     lenient: frozenset[str] = field(default_factory=frozenset)
+    commands: bool = False
 
     def has(self, name: str) -> bool:
         """Whether something was said about it."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from rawws.core.agreement import Agreement
+from rawws.core.connection import Connection
 from rawws.core.deflate import Deflate, DeflateTerms
 from rawws.core.events import Closed, Event, Ping, Pong
 from rawws.core.settings import Role
@@ -178,6 +179,49 @@ LOADS: st.SearchStrategy[str | bytes] = (
     | st.builds(lambda unit, size: (unit * size)[:size], st.binary(min_size=1, max_size=300), SIZES)
 )
 """Messages as in `MESSAGES`, and longer ones: that can be compressed and cannot, also by what was in earlier ones."""
+
+
+class Speech(NamedTuple):
+    """A message in fragments, with control frames between, as one side says it."""
+
+    parts: list[str | bytes]
+    compress: bool | None
+    between: list[tuple[bool, bytes]]
+    """Behind each fragment but the last, a Ping or a Pong may follow."""
+
+
+@st.composite
+def speeches(draw: st.DrawFn) -> Speech:
+    """Any message, cut anywhere between characters."""
+    message = draw(LOADS)
+    cuts = sorted(draw(st.lists(st.integers(0, len(message)), max_size=3)))
+    parts = [message[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(message)])]
+    compress = draw(st.sampled_from([None, None, True, True, False]))
+    return Speech(parts, compress, draw(st.lists(st.tuples(st.booleans(), PAYLOADS), max_size=3)))
+
+
+def joined(parts: list[str | bytes]) -> str | bytes:
+    """The message that these make."""
+    return type(parts[0])().join(parts)  # type: ignore[arg-type]
+
+
+SPEECHES = st.lists(speeches(), max_size=4)
+
+
+def say(connection: Connection, speech: Speech) -> list[Event]:
+    """Say it; what the other side must tell."""
+    events: list[Event] = []
+    for number, part in enumerate(speech.parts, 1):
+        more = number < len(speech.parts)
+        if isinstance(part, str):
+            connection.send_text(part, more, compress=speech.compress)
+        else:
+            connection.send_binary(part, more, compress=speech.compress)
+        for is_ping, payload in speech.between[number - 1 : number] if more else ():
+            (connection.ping if is_ping else connection.pong)(payload)
+            events.append(Ping(payload) if is_ping else Pong(payload))
+    return [*events, joined(speech.parts)]
+
 
 STRATEGIES = st.sampled_from([zlib.Z_DEFAULT_STRATEGY, zlib.Z_FIXED, zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE])
 

@@ -84,7 +84,7 @@ def fragmented(payload: bytes, count: int, opcode: int = BINARY, between: bytes 
     return between.join(frames)
 
 
-def client(limit: int | None = LIMIT, stream: bool = False) -> Connection:
+def reader(limit: int | None = LIMIT, stream: bool = False) -> Connection:
     """Who reads it."""
     return Connection(Role.CLIENT, AGREEMENT, limits=Limits(message=limit), stream=stream, random=bytes)
 
@@ -113,7 +113,7 @@ ZEROS = pressed(bytes(MIB), 64)
 def test_a_bomb_is_refused_at_the_limit(count: int, opcode: int) -> None:
     """64 MiB in 64 KiB, whole and in fragments: no more than the limit is decompressed, and it is not taken twice."""
     data = fragmented(ZEROS, count, opcode)
-    connection = client()
+    connection = reader()
 
     with peak_of(f"64 MiB of zeros in {count} frames, opcode {opcode}") as peak:
         events = take(connection, reads(data))
@@ -131,7 +131,7 @@ def test_pings_between_do_not_start_it_anew() -> None:
     data = fragmented(ZEROS, 100, between=frame(PING, b"x"))
 
     with peak_of("with Pings between") as peak:
-        *pings, last = take(client(), reads(data))
+        *pings, last = take(reader(), reads(data))
 
     assert [Ping(b"x")] * len(pings) == pings
     assert isinstance(last, Closed)
@@ -144,7 +144,7 @@ def test_many_bombs_that_just_fit() -> None:
     data = frame(BINARY, pressed(bytes(LIMIT // 2)), rsv=RSV1) * 20
 
     with peak_of("20 messages of half the limit") as peak:
-        events = take(client(), reads(data))
+        events = take(reader(), reads(data))
 
     assert [b"%d" % (LIMIT // 2)] * 20 == events
     assert peak.bytes < 2 * LIMIT + SLACK
@@ -158,7 +158,7 @@ def test_the_limit_is_exact(how: str, more: int) -> None:
     data = frame(BINARY, pressed(message), rsv=RSV1)
 
     with peak_of(f"{how}, {more} over the limit") as peak:
-        events = take(client(), reads(data))
+        events = take(reader(), reads(data))
 
     assert [broken(rules.MESSAGE_TOO_BIG, 10 if how == "noise" else 4) if more else b"%d" % LIMIT] == events
     # A bytearray keeps an eighth in reserve as it grows.
@@ -170,7 +170,7 @@ def test_wide_text_takes_what_its_characters_take() -> None:
     data = frame(TEXT, pressed(b"a" * (LIMIT - 4) + "😀".encode()), rsv=RSV1)
 
     with peak_of("text of the limit with one wide character") as peak:
-        events = take(client(), reads(data))
+        events = take(reader(), reads(data))
 
     assert [b"%d" % (LIMIT - 3)] == events
     assert peak.bytes < (4 + 1 + 1) * LIMIT + LIMIT // 8 + SLACK + WIDE
@@ -181,7 +181,7 @@ def test_empty_blocks_come_to_nothing() -> None:
     data = frame(BINARY, b"\0" + (TAIL + b"\0") * 10_000, rsv=RSV1)
 
     with peak_of("10,000 empty blocks") as peak:
-        events = take(client(), reads(data))
+        events = take(reader(), reads(data))
 
     assert [b"0"] == events
     assert peak.bytes < SLACK
@@ -192,7 +192,7 @@ def test_final_blocks_are_counted(block: bytes) -> None:
     """Behind each the data begins anew, which takes time, not memory: so there may be many, and not any number."""
     for count, wrong in ((MOST_FINAL_BLOCKS, False), (10_000, True)):
         with peak_of(f"{count} final blocks of {block.hex()}") as peak:
-            events = take(client(), [frame(BINARY, block * count, rsv=RSV1)])
+            events = take(reader(), [frame(BINARY, block * count, rsv=RSV1)])
 
         assert wrong == (events == [broken(rules.TOO_MANY_FINAL_BLOCKS, 4)])
         assert peak.bytes < SLACK
@@ -204,7 +204,7 @@ def test_final_blocks_are_counted(block: bytes) -> None:
 def test_nothing_is_decompressed_before_somebody_asks() -> None:
     """What came lies there as it came."""
     data = frame(BINARY, ZEROS, rsv=RSV1)
-    connection = client(limit=None)
+    connection = reader(limit=None)
 
     with peak_of("64 MiB of zeros, not asked for") as peak:
         connection.receive_data(data)
@@ -215,7 +215,7 @@ def test_nothing_is_decompressed_before_somebody_asks() -> None:
 def test_a_message_is_decompressed_when_it_is_asked_for() -> None:
     """Of 60 that came in one read, the first."""
     data = frame(BINARY, pressed(bytes(LIMIT)), rsv=RSV1) * 60
-    connection = client()
+    connection = reader()
     connection.receive_data(data)
 
     with peak_of("the first of 60 MiB") as peak:
@@ -235,7 +235,7 @@ def bytes_of(event: Event | None) -> bytes:
 @pytest.mark.parametrize("count", [1, 100])
 def test_chunks_come_lazily(limit: int | None, count: int) -> None:
     """However large the message, a few times 64 KiB are there at once; without a limit it is for the caller to stop."""
-    connection = client(limit, stream=True)
+    connection = reader(limit, stream=True)
     sizes = []
 
     with peak_of(f"64 MiB in chunks, {count} frames, limit {limit}") as peak:
@@ -254,7 +254,7 @@ def test_chunks_come_lazily(limit: int | None, count: int) -> None:
 
 def test_a_chunk_at_a_time() -> None:
     """Behind the first chunk, the rest is still as it came."""
-    connection = client(None, stream=True)
+    connection = reader(None, stream=True)
     connection.receive_data(frame(BINARY, ZEROS, rsv=RSV1))
 
     with peak_of("the first chunk of 64 MiB") as peak:
@@ -266,7 +266,7 @@ def test_a_chunk_at_a_time() -> None:
 
 def test_no_limit_is_no_limit() -> None:
     """Who asks for whole messages without a limit gets them."""
-    assert [b"%d" % (64 * MIB)] == take(client(limit=None), reads(frame(BINARY, ZEROS, rsv=RSV1)))
+    assert [b"%d" % (64 * MIB)] == take(reader(limit=None), reads(frame(BINARY, ZEROS, rsv=RSV1)))
 
 
 # --- Whatever it is ---------------------------------------------------------------------------------------------------
@@ -310,7 +310,7 @@ def floods(draw: st.DrawFn, opcode: int) -> list[bytes]:
 def test_no_input_takes_more_than_twice_the_limit(pieces: list[bytes], stream: bool) -> None:
     """Besides what is always needed."""
     with peak_of(f"{sum(map(len, pieces))} bytes") as peak:
-        take(client(SMALL, stream), pieces)
+        take(reader(SMALL, stream), pieces)
 
     assert peak.bytes < 2 * SMALL + SMALL // 8 + SLACK
 
@@ -319,6 +319,6 @@ def test_no_input_takes_more_than_twice_the_limit(pieces: list[bytes], stream: b
 def test_no_text_takes_more_than_its_characters(pieces: list[bytes], stream: bool) -> None:
     """Four bytes each, and one more while they are made, besides the bytes that they came in."""
     with peak_of(f"{sum(map(len, pieces))} bytes of text") as peak:
-        take(client(SMALL, stream), pieces)
+        take(reader(SMALL, stream), pieces)
 
     assert peak.bytes < (4 + 1 + 1) * SMALL + SMALL // 8 + SLACK + WIDE

@@ -4,7 +4,6 @@ import copy
 import pickle
 import zlib
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,23 +12,27 @@ from rawws.core import rules
 from rawws.core.agreement import Agreement
 from rawws.core.connection import Connection
 from rawws.core.deflate import Deflate, DeflateTerms
-from rawws.core.events import Chunk, Closed, Event, Ping, Pong
+from rawws.core.events import Chunk, Closed, Event
 from rawws.core.frames import decode_header, is_control
 from rawws.core.masking import apply_mask
 from rawws.core.settings import Limits, Role
 from tests.traffic import (
     AGREED,
     LOADS,
-    PAYLOADS,
     PLACES,
+    SPEECHES,
     TAIL,
     WISHES,
+    Speech,
     Traffic,
     agreed,
     compressed_traffic,
     cut,
     hostile_traffic,
+    joined,
     noise,
+    say,
+    speeches,
 )
 from tests.wire import BINARY, Events, Keys, Pair, Wire, broken, chopped, feed, frame, octets, receive
 
@@ -56,48 +59,6 @@ def by_byte(data: bytes) -> list[bytes]:
 # --- rawws against rawws ----------------------------------------------------------------------------------------------
 
 
-class Speech(NamedTuple):
-    """A message in fragments, with control frames between, as one side says it."""
-
-    parts: list[str | bytes]
-    compress: bool | None
-    between: list[tuple[bool, bytes]]
-    """Behind each fragment but the last, a Ping or a Pong may follow."""
-
-
-@st.composite
-def speeches(draw: st.DrawFn) -> Speech:
-    """Any message, cut anywhere between characters."""
-    message = draw(LOADS)
-    cuts = sorted(draw(st.lists(st.integers(0, len(message)), max_size=3)))
-    parts = [message[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(message)])]
-    compress = draw(st.sampled_from([None, None, True, True, False]))
-    return Speech(parts, compress, draw(st.lists(st.tuples(st.booleans(), PAYLOADS), max_size=3)))
-
-
-def joined(parts: list[str | bytes]) -> str | bytes:
-    """The message that these make."""
-    return type(parts[0])().join(parts)  # type: ignore[arg-type]
-
-
-SPEECHES = st.lists(speeches(), max_size=4)
-
-
-def say(connection: Connection, speech: Speech) -> list[Event]:
-    """Say it; what the other side must tell."""
-    events: list[Event] = []
-    for number, part in enumerate(speech.parts, 1):
-        more = number < len(speech.parts)
-        if isinstance(part, str):
-            connection.send_text(part, more, compress=speech.compress)
-        else:
-            connection.send_binary(part, more, compress=speech.compress)
-        for is_ping, payload in speech.between[number - 1 : number] if more else ():
-            (connection.ping if is_ping else connection.pong)(payload)
-            events.append(Ping(payload) if is_ping else Pong(payload))
-    return [*events, joined(speech.parts)]
-
-
 @given(AGREED, SPEECHES, SPEECHES, PLACES)
 def test_what_is_said_arrives(
     agreements: Agreements, there: list[Speech], back: list[Speech], places: list[int]
@@ -108,8 +69,8 @@ def test_what_is_said_arrives(
         Connection(Role.CLIENT, client, random=Keys(), auto_pong=False),
         Connection(Role.SERVER, server, auto_pong=False),
     )
-    for role, speeches in ((Role.CLIENT, there), (Role.SERVER, back)):
-        expected = [event for speech in speeches for event in say(pair.of(role), speech)]
+    for role, said in ((Role.CLIENT, there), (Role.SERVER, back)):
+        expected = [event for speech in said for event in say(pair.of(role), speech)]
         assert expected == pair.carry(role, lambda data: cut(data, places))
 
 

@@ -6,7 +6,9 @@ import pickle
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from rawws.core.agreement import Agreement
 from rawws.core.connection import Connection, Wants
+from rawws.core.deflate import DeflateTerms
 from rawws.core.events import Chunk, Closed, Event
 from rawws.core.frames import may_appear
 from rawws.core.settings import Limits, Role
@@ -21,6 +23,8 @@ LIMITS = st.sampled_from(
 ANY_BYTES = st.tuples(st.sampled_from(Role), st.binary(max_size=200)) | harmed()
 """Who sends them, and bytes: random ones, or good traffic that was harmed."""
 
+AGREEMENTS = st.sampled_from([Agreement(), Agreement(compression=DeflateTerms())])
+"""With compression too, so that random bytes may be compressed data; test_compressed.py has what is nearly right."""
 
 thrice = settings(max_examples=3 * settings().max_examples)
 
@@ -116,14 +120,14 @@ def send(connection: Connection, kind: str, data: str | bytes, halved: bool = Fa
 
 
 @thrice
-@given(ANY_BYTES, PLACES, LIMITS, st.booleans(), st.booleans())
-@example((Role.SERVER, b"\x81\x7f" + b"\xff" * 8), [], Limits(), False, True)
+@given(ANY_BYTES, PLACES, LIMITS, AGREEMENTS, st.booleans(), st.booleans())
+@example((Role.SERVER, b"\x81\x7f" + b"\xff" * 8), [], Limits(), Agreement(), False, True)
 def test_any_bytes_are_told_without_raising(
-    sent: tuple[Role, bytes], places: list[int], limits: Limits, auto_close: bool, eof: bool
+    sent: tuple[Role, bytes], places: list[int], limits: Limits, agreement: Agreement, auto_close: bool, eof: bool
 ) -> None:
     """At most one `Closed`, it is the last event, and nothing comes behind it; the frames that answer are legal."""
     sender, data = sent
-    connection = Connection(sender.peer, limits=limits, auto_close=auto_close, random=Keys())
+    connection = Connection(sender.peer, agreement, limits=limits, auto_close=auto_close, random=Keys())
 
     events = feed(connection, cut(data, places), eof=eof)
 
@@ -139,13 +143,13 @@ def test_any_bytes_are_told_without_raising(
 
 
 @thrice
-@given(ANY_BYTES, PLACES, LIMITS, st.booleans())
+@given(ANY_BYTES, PLACES, LIMITS, AGREEMENTS, st.booleans())
 def test_any_bytes_are_told_the_same_however_they_are_cut(
-    sent: tuple[Role, bytes], places: list[int], limits: Limits, eof: bool
+    sent: tuple[Role, bytes], places: list[int], limits: Limits, agreement: Agreement, eof: bool
 ) -> None:
     """The same events, the same rule at the same offset with the same words, and the same answer."""
     sender, data = sent
-    whole, cut_up, by_byte = (Connection(sender.peer, limits=limits, random=Keys()) for _ in range(3))
+    whole, cut_up, by_byte = (Connection(sender.peer, agreement, limits=limits, random=Keys()) for _ in range(3))
 
     expected = in_full(feed(whole, data, eof=eof))
 

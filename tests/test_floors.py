@@ -26,7 +26,7 @@ CORE = [
 
 FLOORS = [
     [f"core.{name}" for name in CORE],
-    ["tap", "uri"],
+    ["records", "tap", "uri"],
     ["core.connection", "core.upgrade", "core.http1", "core"],
     ["patience", "pieces", "session", "endpoint"],
     ["blocking", "aio", "."],
@@ -41,8 +41,9 @@ STRANGERS = {
     ("core.connection", "core.headers"): "an open connection knows no HTTP",
     ("aio", "blocking"): "a transport does not know the other",
     ("uri", "tap"): "they stand side by side",
+    ("uri", "records"): "they stand side by side",
     **{(f"core.{name}", beside): "the core imports the core" for name in ("connection", "upgrade", "http1")
-       for beside in ("tap", "uri")},
+       for beside in ("records", "tap", "uri")},
 }  # fmt: skip
 """Arrows that the order would allow."""
 

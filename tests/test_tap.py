@@ -1,5 +1,7 @@
 """The tap: a listener on the wire that decodes what passes by, legal or not."""
 
+import tracemalloc
+import zlib
 from collections.abc import Iterable
 
 import pytest
@@ -7,8 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawws.core import rules
-from rawws.core.settings import Role
-from rawws.tap import LONGEST_LINE, Frame, Line, Record, Tap, printable
+from rawws.core.agreement import Agreement, Terms
+from rawws.core.connection import Connection
+from rawws.core.deflate import DeflateTerms
+from rawws.core.events import Closed
+from rawws.core.settings import Limits, Role
+from rawws.tap import LONGEST_LINE, Frame, Line, Record, Tap, agreed, printable
 from tests.wire import (
     BINARY,
     CLOSE,
@@ -28,31 +34,39 @@ REQUEST = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\r\
 ANSWER = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 
 
-def heard(sender: Role, pieces: Iterable[Wire], *, preview: int | None = 125, handshake: bool = False) -> list[Record]:
+def heard(
+    sender: Role,
+    pieces: Iterable[Wire],
+    *,
+    preview: int | None = 125,
+    handshake: bool = False,
+    compression: Terms | None = None,
+) -> list[Record]:
     """What a tap reports of these pieces, sent by `sender`."""
     records: list[Record] = []
-    tap = Tap(sender, records.append, preview=preview, handshake=handshake)
+    tap = Tap(sender, records.append, preview=preview, handshake=handshake, compression=compression)
     for piece in pieces:
         tap.sent(octets(piece))
     return records
 
 
-def frames(sender: Role, *parts: Wire, preview: int | None = 125) -> list[Frame]:
+def frames(sender: Role, *parts: Wire, preview: int | None = 125, compression: Terms | None = None) -> list[Frame]:
     """The frames that a tap reports, which are the same in whatever pieces they come."""
-    whole = heard(sender, [octets(*parts)], preview=preview)
+    whole = heard(sender, [octets(*parts)], preview=preview, compression=compression)
     for pieces in chopped(*parts):
-        assert whole == heard(sender, pieces, preview=preview)
+        assert whole == heard(sender, pieces, preview=preview, compression=compression)
     return [record for record in whole if isinstance(record, Frame)]
 
 
-def broken(sender: Role, *parts: Wire) -> list[tuple[str, int]]:
+def broken(sender: Role, *parts: Wire, compression: Terms | None = None) -> list[tuple[str, int]]:
     """The rules that the tap sees broken, and the offsets of the bytes that break them."""
-    return [(remark.rule.name, remark.offset) for frame in frames(sender, *parts) for remark in frame.remarks]
+    found = frames(sender, *parts, compression=compression)
+    return [(remark.rule.name, remark.offset) for frame in found for remark in frame.remarks]
 
 
-def rendered(sender: Role, *parts: Wire, preview: int | None = 125) -> str:
+def rendered(sender: Role, *parts: Wire, preview: int | None = 125, compression: Terms | None = None) -> str:
     """What a person sees."""
-    return "\n".join(str(record) for record in frames(sender, *parts, preview=preview))
+    return "\n".join(str(record) for record in frames(sender, *parts, preview=preview, compression=compression))
 
 
 # --- The heads ----------------------------------------------------------------------------------------------------
@@ -324,3 +338,294 @@ def test_every_frame_is_found(sent: list[tuple[int, bytes]], sender: Role) -> No
         ]
 
         assert [(opcode, len(payload), payload[:preview]) for opcode, payload in sent] == told
+
+
+# --- Compressed frames ----------------------------------------------------------------------------------------------
+
+COMPRESSED, HELLO = DeflateTerms(), "f248cdc9c90700"
+RSV1 = 4
+
+
+def deflated(*messages: str | bytes, bits: int = 15) -> list[bytes]:
+    """The payloads of messages that one sender compresses one after the other, by zlib alone."""
+    stream = zlib.compressobj(wbits=-bits)
+    payloads = []
+    for message in messages:
+        data = stream.compress(message.encode() if isinstance(message, str) else message)
+        payloads.append((data + stream.flush(zlib.Z_SYNC_FLUSH)).removesuffix(bytes.fromhex("0000ffff")) or b"\0")
+    return payloads
+
+
+@pytest.mark.parametrize(
+    "wire, contents",
+    [
+        ([f"c107 {HELLO}"], [b"Hello"]),
+        (["4103 f248cd", "8004 c9c90700"], [b"He", b"llo"]),
+        ([f"c107 {HELLO}", f"c107 {HELLO}"], [b"Hello", b"Hello"]),
+        ([f"c107 {HELLO}", "c105 f200110000"], [b"Hello", b"Hello"]),
+        ([f"c107 {HELLO}", "8103 486921", "c105 f200110000"], [b"Hello", b"Hi!", b"Hello"]),
+        (["c10b 000500faff48656c6c6f00"], [b"Hello"]),
+        (["c108 f348cdc9c9070000"], [b"Hello"]),
+        (["c10d f248050000 00ffffca c9c90700"], [b"Hello"]),
+        ([f"410b {HELLO}0000ffff", "8001 00"], [b"Hello", b""]),
+    ],
+)
+def test_the_examples_of_the_rfc_are_told_in_both_forms(wire: list[str], contents: list[bytes]) -> None:
+    """RFC 7692 section 7.2.3: what travelled and what it says, with the window going on from message to message."""
+    found = frames(Role.SERVER, *wire, compression=COMPRESSED)
+
+    assert contents == [frame.content for frame in found]
+    assert [octets(part)[2:] for part in wire] == [frame.payload for frame in found]
+    assert not any(frame.remarks for frame in found)
+
+
+def test_a_compressed_frame_is_seen_at_a_glance() -> None:
+    """RSV1, from how many bytes to how many, what it says, and below it how it travelled."""
+    assert (
+        "S>      0  81 05                    TEXT         FIN        5  'Hello'\n"
+        "S>      7  c1 07                    TEXT         FIN RSV1   7 → 5  'Hello'\n"
+        "           f2 48 cd c9 c9 07 00     compressed\n"
+        "S>     16  41 03                    TEXT         -   RSV1   3 → 5  'Hello'\n"
+        "           f2 00 11                 compressed\n"
+        "S>     21  89 00                    PING         FIN        0  ''\n"
+        "S>     23  80 02                    CONTINUATION FIN        2 → 0  ''\n"
+        "           00 00                    compressed"
+    ) == rendered(
+        Role.SERVER, "8105 48656c6c6f", f"c107 {HELLO}", "4103 f20011", "8900", "8002 0000", compression=COMPRESSED
+    )
+
+
+def test_the_answer_in_the_handshake_tells_both_directions() -> None:
+    """Nobody has to tell a tap what was agreed on: it passes by."""
+    answer = ANSWER.replace(b"\r\n\r\n", b"\r\nsec-websocket-extensions: permessage-deflate\r\n\r\n")
+    records: list[Record] = []
+    tap = Tap(Role.CLIENT, records.append)
+
+    tap.sent(REQUEST)
+    for byte in answer + octets(f"c107 {HELLO}"):
+        tap.received(bytes([byte]))
+    tap.sent(frame(TEXT, octets(HELLO), key=KEY, rsv=RSV1))
+
+    told = [record for record in records if isinstance(record, Frame)]
+    assert [(Role.SERVER, b"Hello", ()), (Role.CLIENT, b"Hello", ())] == [
+        (record.sender, record.decompressed, record.remarks) for record in told
+    ]
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        b"",
+        b"Sec-WebSocket-Extensions: x-webkit-deflate-frame\r\n",
+        b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=16\r\n",
+        b"Sec-WebSocket-Extensions: permessage-deflate;;\r\n",
+        b"X-Sec-WebSocket-Extensions: permessage-deflate\r\n",
+    ],
+)
+def test_what_was_not_agreed_on_is_not_undone(extensions: bytes) -> None:
+    """Without a valid answer RSV1 is a reserved bit; and what it may mean is not held to be text."""
+    answer = ANSWER[:-2] + extensions + b"\r\n"
+    *_, last = heard(Role.SERVER, [answer + octets(f"c107 {HELLO}")], handshake=True)
+
+    assert isinstance(last, Frame)
+    assert (["reserved-bits"], False, None) == (
+        [remark.rule.name for remark in last.remarks],
+        last.compressed,
+        last.decompressed,
+    )
+
+
+def test_the_terms_hold_for_their_side() -> None:
+    """The window of each sender is as long as agreed, and forgotten where that was agreed."""
+    answer = b"permessage-deflate; client_max_window_bits=8; server_no_context_takeover"
+    near = bytes(range(256)) + bytes(range(255, -1, -1))
+    far = [frame(BINARY, payload, key=KEY, rsv=RSV1) for payload in deflated(near, near[:100])]
+    from_server = [f"c107 {HELLO}", "c105 f200110000"]
+
+    assert [("compressed-data", len(far[0]) + 6)] == broken(Role.CLIENT, *far, compression=agreed(answer))
+    assert [("compressed-data", 11)] == broken(Role.SERVER, *from_server, compression=agreed(answer))
+    assert [] == broken(Role.CLIENT, *far, compression=COMPRESSED)
+
+
+@pytest.mark.parametrize(
+    "wire, expected",
+    [
+        (["c105 f248cdc9c9"], [("compressed-data", 2)]),
+        (["c103 f248ff"], [("compressed-data", 2)]),
+        (["c101 06"], [("compressed-data", 2)]),
+        (["c105 f200110000"], [("compressed-data", 2)]),
+        (["4103 f248cd", "8900", "8001 c9"], [("compressed-data", 9)]),
+        ([f"4107 {HELLO}", "8001 00"], [("compressed-data", 11)]),
+        ([f"0105 {HELLO[:10]}", f"c107 {HELLO}"], [("text-not-utf8", 2), ("message-unfinished", 7)]),
+        (["c100"], []),
+        ([f"c10b {HELLO}0000ffff"], []),
+        ([f"4103 {HELLO[:6]}", f"c004 {HELLO[6:]}"], [("compressed-bit", 5)]),
+        (["c900"], [("compressed-bit", 0)]),
+        (["e100"], [("reserved-bits", 0)]),
+        (["c000"], [("compressed-bit", 0), ("nothing-to-continue", 0)]),
+        (["8800", f"c107 {HELLO}"], [("frame-after-close", 2)]),
+    ],
+)
+def test_each_breach_in_a_compressed_message_is_named(wire: list[str], expected: list[tuple[str, int]]) -> None:
+    """RSV1 where it does not belong, data that is corrupt, reaches back too far or is cut off."""
+    assert expected == broken(Role.SERVER, *wire, compression=COMPRESSED)
+
+
+def test_text_that_is_not_utf8_is_found_when_it_is_decompressed() -> None:
+    """In the frame where it shows, at the byte of the message; a character may be split between frames."""
+    (wrong,) = deflated(b"caf\xc3\xa9 \xff")
+    (right,) = deflated("é" * 50)
+
+    found = frames(Role.SERVER, frame(TEXT, wrong, rsv=RSV1), compression=COMPRESSED)
+
+    assert ["invalid start byte, at byte 6 of the message"] == [remark.detail for remark in found[0].remarks]
+    for at in range(len(right)):
+        halves = frame(TEXT, right[:at], rsv=RSV1, fin=False), frame(CONTINUATION, right[at:])
+        assert [] == broken(Role.SERVER, *halves, compression=COMPRESSED)
+    assert [] == broken(Role.SERVER, frame(BINARY, wrong, rsv=RSV1), compression=COMPRESSED)
+
+
+def test_corrupt_data_is_shown_up_to_the_byte_where_it_breaks() -> None:
+    """What came before it is what a reader looks for; what comes behind it cannot be known, and is not blamed."""
+    first, *behind = frames(
+        Role.SERVER,
+        "410b 000500faff 48656c6c6f 06",
+        "8003 cacbcc",
+        f"c107 {HELLO}",
+        "8102 48ff",
+        compression=COMPRESSED,
+    )
+
+    assert ["invalid block type, at byte 10 of the payload"] == [remark.detail for remark in first.remarks]
+    assert (b"Hello", 5) == (first.decompressed, first.decompressed_size)
+    assert [(True, None), (True, None), (False, None)] == [(found.compressed, found.decompressed) for found in behind]
+    assert [[], [], ["text-not-utf8"]] == [[remark.rule.name for remark in found.remarks] for found in behind]
+    assert str(behind[0]).startswith("S>     13  80 03                    CONTINUATION FIN        3 → ?\n")
+
+
+def test_where_long_data_breaks_does_not_depend_on_how_it_comes() -> None:
+    """However much is decompressed at once, all that comes before the fault is shown, and the byte of it."""
+    (payload,) = deflated(bytes(range(256)) * 200 + zlib.compress(bytes(range(256)) * 9))
+    at = len(payload) - 40
+    wire = frame(BINARY, payload[:at] + b"\xff" * 40, rsv=RSV1)
+    whole = heard(Role.SERVER, [wire], preview=None, compression=COMPRESSED)
+
+    assert whole == heard(
+        Role.SERVER, [wire[i : i + 1] for i in range(len(wire))], preview=None, compression=COMPRESSED
+    )
+    assert isinstance(whole[0], Frame)
+    assert (1, True) == (len(whole[0].remarks), len(whole[0].content) > 40_000)
+
+
+@pytest.mark.parametrize("size", [1, 10, 125, 126, 5000])
+def test_the_preview_holds_for_both_forms(size: int) -> None:
+    """No more of either is kept, and the sizes are those of all of it."""
+    message = b"".join(zlib.crc32(bytes([n % 256])).to_bytes(4) for n in range(size))
+    (payload,) = deflated(message)
+
+    (found,) = frames(Role.CLIENT, frame(BINARY, payload, key=KEY, rsv=RSV1), preview=20, compression=COMPRESSED)
+
+    assert (payload[:20], message[:20], len(message)) == (found.payload, found.decompressed, found.decompressed_size)
+    assert (len(payload) <= 20, len(message) <= 20) == (found.whole, found.content_whole)
+
+
+def test_a_bomb_costs_no_memory() -> None:
+    """64 MiB of zeros, in one frame and in a hundred, and the message behind them still refers to what was there."""
+    payload, after = deflated(bytes(2**26), bytes(1000))
+    step = len(payload) // 100 + 1
+    parts = [payload[at : at + step] for at in range(0, len(payload), step)]
+    fragments = [
+        frame(CONTINUATION if number else BINARY, part, rsv=0 if number else RSV1, fin=number == len(parts) - 1)
+        for number, part in enumerate(parts)
+    ]
+    for wire in ([frame(BINARY, payload, rsv=RSV1)], fragments):
+        records: list[Record] = []
+        tap = Tap(Role.SERVER, records.append, handshake=False, compression=COMPRESSED)
+        tracemalloc.start()
+        for piece in wire:
+            tap.sent(piece)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        tap.sent(frame(BINARY, after, rsv=RSV1))
+
+        told = [record for record in records if isinstance(record, Frame)]
+        assert (2**26, 1000) == (sum(found.decompressed_size for found in told[:-1]), told[-1].decompressed_size)
+        assert not any(found.remarks for found in told)
+        assert peak < 2**20
+
+
+def test_a_compressed_frame_that_never_ends_is_not_kept() -> None:
+    """Whatever it announces: the preview of both forms, and nothing else."""
+    tap = Tap(Role.SERVER, print, preview=64, handshake=False, compression=COMPRESSED)
+
+    tap.sent(frame(BINARY, b"", length=2**62, rsv=RSV1))
+    stream = zlib.compressobj(wbits=-15)
+    for _ in range(100):
+        tap.sent(stream.compress(bytes(10_000)) + stream.flush(zlib.Z_SYNC_FLUSH))
+
+    assert 128 == tap.held
+
+
+def test_too_many_final_blocks_are_named() -> None:
+    """A message that begins its data anew without end is failed by a receiver, so the tap says so."""
+    final = zlib.compressobj(wbits=-15)
+    block = final.compress(b"x") + final.flush()
+
+    (found,) = frames(Role.SERVER, frame(BINARY, block * 1100, rsv=RSV1), compression=COMPRESSED)
+
+    assert (["too-many-final-blocks"], 1025) == (
+        [remark.rule.name for remark in found.remarks],
+        found.decompressed_size,
+    )
+
+
+PAYLOADS = st.one_of(
+    st.binary(max_size=12),
+    st.text("aé€", max_size=30).map(lambda text: deflated(text)[0]),
+    st.sampled_from([octets(HELLO), octets("f200110000"), octets("f348cdc9c90700"), octets(HELLO)[:4], b"\0"]),
+)
+SENT = st.lists(
+    st.tuples(
+        st.sampled_from([TEXT, TEXT, BINARY, CONTINUATION, CONTINUATION, PING]),
+        st.sampled_from([0, RSV1, RSV1]),
+        st.booleans(),
+        PAYLOADS,
+    ),
+    max_size=6,
+)
+
+
+@given(SENT, st.sampled_from(list(Role)), st.data())
+def test_the_tap_finds_what_a_connection_finds(
+    sent: list[tuple[int, int, bool, bytes]], sender: Role, data: st.DataObject
+) -> None:
+    """The same rule at the same byte, the same messages before it, and the same records however they are cut."""
+    wire = b"".join(frame_from(sender, opcode, payload, rsv=rsv, fin=fin) for opcode, rsv, fin, payload in sent)
+    at = data.draw(st.integers(0, len(wire)))
+    whole = heard(sender, [wire], preview=None, compression=COMPRESSED)
+    connection = Connection(sender.peer, Agreement(compression=COMPRESSED), limits=Limits(message=None))
+    connection.receive_data(wire)
+    events = list(connection.events())
+
+    for pieces in ([wire[:at], wire[at:]], [wire[i : i + 1] for i in range(len(wire))]):
+        assert whole == heard(sender, pieces, preview=None, compression=COMPRESSED)
+    remarks = [(remark.rule, remark.offset) for found in whole if isinstance(found, Frame) for remark in found.remarks]
+    errors = [event.error for event in events if isinstance(event, Closed) and event.error]
+    assert [(error.rule, error.offset) for error in errors] == remarks[:1]
+    assert messages(whole)[: len(events)] == [event for event in events if isinstance(event, str | bytes)]
+
+
+def messages(records: list[Record]) -> list[str | bytes]:
+    """The whole messages in what a tap told, to the first remark."""
+    told: list[str | bytes] = []
+    message = b""
+    for record in records:
+        assert isinstance(record, Frame)
+        if record.remarks:
+            break
+        if record.header.opcode < CLOSE:
+            message += record.content
+            if record.header.fin:
+                told.append(message.decode() if record.text else message)
+                message = b""
+    return told

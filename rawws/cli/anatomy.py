@@ -4,11 +4,13 @@ import codecs
 from collections.abc import Iterator
 from typing import Any
 
+from rawws.cli.blocks import KINDS, MOST_READ, Block, blocks
 from rawws.cli.rows import BYTES_IN_ROW, Item, Note, Row
-from rawws.core.frames import CloseCode, Opcode, is_control
+from rawws.core.deflate import EMPTY_BLOCK
+from rawws.core.frames import RSV1, CloseCode, Opcode, is_control
 from rawws.core.masking import apply_mask
 from rawws.core.settings import Role
-from rawws.tap import Frame, Remark, name_of, printable
+from rawws.records import Frame, Remark, name_of, printable
 
 CLOSE_CODES = {
     CloseCode.NORMAL: "normal closure: the purpose was fulfilled",
@@ -57,6 +59,9 @@ def describe(frame: Frame) -> str:
     header = frame.header
     part = _PARTS.get((Opcode(header.opcode), header.fin)) if header.opcode in set(Opcode) else None
     size = "1 byte" if header.length == 1 else f"{header.length:,} bytes"
+    if frame.compressed:
+        says = "?" if frame.decompressed is None else f"{frame.decompressed_size:,}"
+        size = f"{'compressed, ' if header.opcode else ''}{header.length:,} → {says} bytes"
     return f"{part or 'not a legal frame'}, {size}"
 
 
@@ -90,7 +95,7 @@ def complaint(remark: Remark) -> Note:
 def _header_bits(frame: Frame) -> Iterator[Row]:
     header, head, at = frame.header, frame.head, frame.offset
     yield Row(at, f"{head[0]:02x}", _fin(frame), bits=f"{header.fin:d}... ....")
-    yield Row(None, "", _rsv(header.rsv), bits=f".{header.rsv:03b} ....")
+    yield Row(None, "", _rsv(frame), bits=f".{header.rsv:03b} ....")
     yield Row(None, "", f"opcode {header.opcode}: {name_of(header.opcode)}", bits=f".... {header.opcode:04b}")
     masked = "MASK: masked, as is every frame of a client" if header.key else "no MASK: as is right for a server"
     yield Row(at + 1, f"{head[1]:02x}", masked, bits=f"{head[1] >> 7:d}... ....")
@@ -108,7 +113,7 @@ def _header_in_short(frame: Frame) -> Iterator[Row]:
     header, at = frame.header, frame.offset
     size = header.size if header.key is None else header.size - 4
     words = ["FIN" if header.fin else "no FIN", name_of(header.opcode)]
-    words += [f"RSV {header.rsv:03b}"] if header.rsv else []
+    words += ["RSV1" if header.rsv == RSV1 else f"RSV {header.rsv:03b}"] if header.rsv else []
     words += ["not masked" if header.key is None else "masked", f"length {header.length:,}"]
     yield Row(at, frame.head[:size].hex(" "), ", ".join(words))
     if header.key is not None:
@@ -124,11 +129,16 @@ def _fin(frame: Frame) -> str:
     return "FIN: the last frame of its message" if last else "FIN: the only frame of its message"
 
 
-def _rsv(rsv: int) -> str:
+def _rsv(frame: Frame) -> str:
+    rsv = frame.header.rsv
+    if not rsv and frame.compressed:
+        return "RSV1 to RSV3: only the first frame says that the message is compressed"
     if not rsv:
         return "RSV1 to RSV3: no extension is used"
+    if rsv == RSV1 and frame.compressed and frame.header.opcode != Opcode.CONTINUATION:
+        return "RSV1: the message is compressed (permessage-deflate)"
     names = [f"RSV{number}" for number, bit in ((1, 4), (2, 2), (3, 1)) if rsv & bit]
-    compressed = "; with permessage-deflate: a compressed message" if rsv == 4 else ""
+    compressed = "; with permessage-deflate: a compressed message" if rsv == RSV1 else ""
     return f"{', '.join(names)}: some extension is used{compressed}"
 
 
@@ -139,25 +149,94 @@ def _payload(frame: Frame, most: int | None) -> Iterator[Item]:
     payload, key = frame.payload, frame.header.key
     begin: int | None = frame.offset + frame.header.size
     if key is not None and payload:
-        wire = apply_mask(payload, key)
-        short = wire if most is None or len(wire) <= 2 * BYTES_IN_ROW else wire[:BYTES_IN_ROW]
-        for at in range(0, len(short), BYTES_IN_ROW):
-            meaning = "the payload as it travels" if at == 0 else ""
-            yield Row(frame.offset + frame.header.size + at, short[at : at + BYTES_IN_ROW].hex(" "), meaning)
-        if len(short) < len(wire):
-            yield Row(None, "…", f"{len(wire) - len(short):,} more bytes of it")
+        yield from _octets(apply_mask(payload, key), begin, "the payload as it travels", most)
         begin = None
-    if frame.header.opcode == Opcode.CLOSE and len(payload) > 1:
+    label = "unmasked: " if key is not None else ""
+    if frame.compressed:
+        yield from _octets(payload, begin, label.replace(":", ",") + "compressed", most)
+        yield from _compressed(frame, most)
+    elif frame.header.opcode == Opcode.CLOSE and len(payload) > 1:
         yield from _close_body(payload, begin, masked=key is not None)
     else:
-        shown = payload if most is None else payload[:most]
-        yield from _dump(shown, begin, _label(frame), text=frame.text or is_control(frame.header.opcode))
-        if len(shown) < len(payload):
-            yield Row(None, "…", f"{len(payload) - len(shown):,} more bytes; --all shows them")
+        text = frame.text or is_control(frame.header.opcode)
+        yield from _content(payload, len(payload), begin, label, text, most)
 
 
-def _label(frame: Frame) -> str:
-    return "unmasked: " if frame.header.key is not None else ""
+def _octets(data: bytes, begin: int | None, meaning: str, most: int | None) -> Iterator[Row]:
+    """Bytes that say nothing yet."""
+    short = data if most is None or len(data) <= 2 * BYTES_IN_ROW else data[:BYTES_IN_ROW]
+    for at in range(0, len(short), BYTES_IN_ROW):
+        where = None if begin is None else begin + at
+        yield Row(where, short[at : at + BYTES_IN_ROW].hex(" "), meaning if at == 0 else "")
+    if len(short) < len(data):
+        yield Row(None, "…", f"{len(data) - len(short):,} more bytes of it")
+
+
+def _content(data: bytes, size: int, begin: int | None, label: str, text: bool, most: int | None) -> Iterator[Row]:
+    """Bytes, of which there are `size` in all, that are what they say."""
+    shown = data if most is None else data[:most]
+    yield from _dump(shown, begin, label, text=text)
+    if len(shown) < size:
+        advice = "; --all shows them" if len(data) == size else ""
+        yield Row(None, "…", f"{size - len(shown):,} more bytes{advice}")
+
+
+def _compressed(frame: Frame, most: int | None) -> Iterator[Item]:
+    if frame.decompressed is None:
+        yield Note("What it says cannot be known: it may refer to what was broken before it.")
+        return
+    if frame.header.opcode != Opcode.CONTINUATION:
+        yield from deflate_rows(frame.payload, last=frame.header.fin and frame.whole)
+    label = "decompressed: "
+    yield from _content(frame.decompressed, frame.decompressed_size, None, label, frame.text, most)
+    if not frame.decompressed_size and not frame.remarks:
+        yield Row(None, "", "decompressed: nothing")
+
+
+# --- DEFLATE --------------------------------------------------------------------------------------------------------
+
+MOST_BLOCKS = 6
+
+
+def deflate_rows(data: bytes, last: bool) -> Iterator[Row]:
+    """The blocks of DEFLATE data (RFC 1951), and what was cut off behind it.
+
+    Args:
+        data: of a message, from its beginning.
+        last: to its end.
+    """
+    found = [*blocks(data)]
+    put_back = False
+    if last and not _is_whole(found, data):
+        whole = [*blocks(data + EMPTY_BLOCK)]
+        put_back = _is_whole(whole, data + EMPTY_BLOCK)
+        found = whole if put_back else found
+    for number, block in enumerate(found[:MOST_BLOCKS], 1):
+        yield _block_row(number, block, data)
+    if len(found) > MOST_BLOCKS:
+        yield Row(None, "…", f"{len(found) - MOST_BLOCKS:,} more blocks")
+    if put_back or (last and len(data) > MOST_READ):
+        meaning = "not sent: every message ends with them, so the receiver puts them back"
+        yield Row(None, EMPTY_BLOCK.hex(" "), meaning)
+
+
+def _is_whole(found: list[Block], data: bytes) -> bool:
+    """Whether the data ends with the last block."""
+    return bool(found) and found[-1].end is not None and -(-found[-1].end // 8) == len(data)
+
+
+def _block_row(number: int, block: Block, data: bytes) -> Row:
+    size = "empty" if not block.size else "1 byte" if block.size == 1 else f"{block.size:,} bytes"
+    goes_on = " and more" if block.end is None and block.kind != 3 else ""
+    meaning = f"DEFLATE block {number}: BFINAL {block.final:d}, BTYPE {block.kind:02b} ({KINDS[block.kind]})"
+    place, bit = divmod(block.begin, 8)
+    if bit > 5:
+        return Row(None, "", f"{meaning}, {size}{goes_on}")
+    shown = f"{data[place]:08b}"[5 - bit : 8 - bit].rjust(8 - bit, ".").ljust(8, ".")
+    return Row(None, f"{data[place]:02x}", f"{meaning}, {size}{goes_on}", bits=f"{shown[:4]} {shown[4:]}")
+
+
+# --- Bodies ---------------------------------------------------------------------------------------------------------
 
 
 def _close_body(payload: bytes, begin: int | None, *, masked: bool) -> Iterator[Row]:
@@ -186,7 +265,7 @@ def _dots(data: bytes) -> str:
 
 
 def frame_json(frame: Frame) -> dict[str, Any]:
-    """A frame as JSON: the bits, the bytes in hex, and the payload unmasked as far as it is known."""
+    """A frame as JSON: the bits, the bytes in hex, and the payload unmasked, in both forms, as far as it is known."""
     header = frame.header
     value: dict[str, Any] = {
         "from": frame.sender.value,
@@ -200,9 +279,13 @@ def frame_json(frame: Frame) -> dict[str, Any]:
         "header": frame.head.hex(),
         "payload": frame.payload.hex(),
         "whole": frame.whole,
+        "compressed": frame.compressed,
     }
-    if frame.text:
-        value["text"] = frame.payload.decode(errors="replace")
+    if frame.compressed:
+        value["decompressed"] = None if frame.decompressed is None else frame.decompressed.hex()
+        value["decompressed_length"] = None if frame.decompressed is None else frame.decompressed_size
+    if frame.text and not (frame.compressed and frame.decompressed is None):
+        value["text"] = frame.content.decode(errors="replace")
     if header.opcode == Opcode.CLOSE and len(frame.payload) > 1:
         value["code"] = int.from_bytes(frame.payload[:2], "big")
         value["reason"] = frame.payload[2:].decode(errors="replace")

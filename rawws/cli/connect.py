@@ -13,7 +13,7 @@ from rawws import ConnectionClosed, LocalProtocolError
 from rawws.aio import WebSocket, connect
 from rawws.cli import keyboard
 from rawws.cli.failures import ending, explain_failure
-from rawws.cli.options import seconds, size
+from rawws.cli.options import add_compression, agreed_json, compression_of, seconds, size
 from rawws.cli.terminal import Exit, Terminal, Trouble, for_terminal
 from rawws.cli.watch import Watch
 from rawws.core.settings import Role
@@ -35,6 +35,7 @@ are with nothing between them.
 examples:
   rawws wss://example.com/chat
   rawws -v ws://localhost:8765         every header and frame, with its meaning
+  rawws -v --compress-from 0 ws://localhost:8765   and every message compressed
   echo hi | rawws ws://localhost:8765
   rawws -1 wss://example.com/feed      the first message, and no more
   rawws -x '{"subscribe": "ticks"}' --wait inf wss://example.com/feed
@@ -70,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     asking.add_argument("--origin", metavar="URL", help="the page that we claim to be")
     asking.add_argument("--subprotocol", action="append", default=[], metavar="NAME", help="offered; may be repeated")
+    add_compression(asking)
     asking.add_argument("--user", metavar="NAME:PASSWORD", help="sent as Basic credentials")
     wire = parser.add_argument_group("the connection")
     wire.add_argument("-k", "--insecure", action="store_true", help="do not ask whose certificate it is")
@@ -113,6 +115,10 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         "headers": headers,
         "origin": arguments.origin,
         "subprotocols": arguments.subprotocol,
+        # Like a browser, and not like a server with thousands of connections.
+        "compression": compression_of(
+            arguments, server_max_window_bits=15, client_max_window_bits=15, level=6, memory_level=8
+        ),
         "ssl": _context(arguments.insecure, arguments.ca) if secure else None,
         "unix": arguments.unix,
         "open_timeout": _or_none(arguments.timeout),
@@ -155,6 +161,7 @@ class _Talk:
         self.terminal = terminal
         self._options = options
         self._typing = terminal.interactive and not arguments.execute
+        self._compress = False if arguments.compress_from is None else None  # also what is sent in pieces
         self._goodbye = 1000
         self._sent = 0
         self._received = 0
@@ -238,7 +245,7 @@ class _Talk:
             await ws.close()
 
     async def _send_message(self, ws: WebSocket, message: str | bytes | AsyncIterator[bytes]) -> None:
-        await ws.send(message)
+        await ws.send(message, compress=self._compress)
         self._sent += 1
 
     async def _send_lines(self, ws: WebSocket) -> None:
@@ -278,7 +285,8 @@ class _Talk:
         match keyboard.understand(line):
             case keyboard.Send(message):
                 binary = self.arguments.binary and isinstance(message, str)
-                await ws.send(message.encode() if binary and isinstance(message, str) else message)
+                message = message.encode() if binary and isinstance(message, str) else message
+                await ws.send(message, compress=self._compress)
             case keyboard.Ping(payload):
                 self._later(self._ping(ws, payload))
             case keyboard.Pong(payload):
@@ -315,9 +323,10 @@ class _Talk:
         if self.arguments.json:
             headers = [] if ws.response is None else [[_text(part) for part in field] for field in ws.response.headers]
             opened = {"event": "open", "status": 101, "ms": round(ms, 3), "subprotocol": ws.subprotocol}
-            self.terminal.json(opened | {"headers": headers})
+            self.terminal.json(opened | {"compression": agreed_json(ws.compression), "headers": headers})
             return
-        self.terminal.err(("101", "good"), f" in {ms:.0f} ms, subprotocol {ws.subprotocol or 'none'}")
+        compressed = f"permessage-deflate {'off' if ws.compression is None else 'on'}"
+        self.terminal.err(("101", "good"), f" in {ms:.0f} ms, {compressed}, subprotocol {ws.subprotocol or 'none'}")
         if self._typing:
             self.terminal.err(("Type a line to send it; /help shows more, Ctrl-D closes.", "quiet"))
 

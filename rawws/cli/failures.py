@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from rawws import Closed, HandshakeRejected, LocalProtocolError, RemoteProtocolError
 from rawws.cli.terminal import Exit, Trouble
-from rawws.core.rules import Duty
-from rawws.tap import printable
+from rawws.core.rules import COMPRESSION_TERMS, EXTENSION_UNOFFERED, RESPONSE_EXTENSIONS, Duty
+from rawws.records import printable
 
 WHO = {"peer": "by the server", "local": "by us", "lost": "the connection was lost", "error": "a rule was broken"}
 
@@ -23,7 +23,9 @@ def explain_failure(error: Exception, arguments: argparse.Namespace) -> Trouble 
         case LocalProtocolError():
             return Trouble(f"rawws connect: {error}; this cannot be sent", Exit.USAGE)
         case RemoteProtocolError():
-            return Trouble(f"the answer of {place} breaks a rule: {error}", Exit.PROTOCOL)
+            about = error.rule in (COMPRESSION_TERMS, EXTENSION_UNOFFERED, RESPONSE_EXTENSIONS)
+            advice = "; --no-compression offers none" if about and not arguments.no_compression else ""
+            return Trouble(f"the answer of {place} breaks a rule: {error}{advice}", Exit.PROTOCOL)
         case TimeoutError():
             advice = "is it a WebSocket server? --timeout waits longer"
             return Trouble(f"{place} did not answer within {arguments.timeout:g} s; {advice}", Exit.NETWORK)

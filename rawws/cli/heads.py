@@ -4,14 +4,18 @@ from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from rawws.cli.extensions import answered, offered
 from rawws.cli.rows import Item, Note, Text
+from rawws.core.agreement import Terms
+from rawws.core.deflate import NAME, Deflate
 from rawws.core.errors import ProtocolError
 from rawws.core.headers import accept_for, is_key
 from rawws.core.http1 import ClientConnection, Request, ServerConnection
-from rawws.core.rules import ACCEPT_WRONG, SUBPROTOCOL_UNOFFERED
+from rawws.core.rules import ACCEPT_WRONG, EXTENSION_UNOFFERED, SUBPROTOCOL_UNOFFERED
 from rawws.core.settings import Limits, Role
 from rawws.core.upgrade import UpgradeRequest
-from rawws.tap import Line, Remark, printable
+from rawws.records import Line, Remark, printable
+from rawws.tap import agreed
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -25,6 +29,8 @@ class Head(NamedTuple):
     request: UpgradeRequest | None
     """A valid opening handshake."""
     remarks: list[Remark]
+    terms: Terms | None = None
+    """The compression that an answer agrees on."""
 
 
 def explain_request(lines: list[Line]) -> Head:
@@ -49,19 +55,41 @@ def explain_response(lines: list[Line], request: UpgradeRequest | None) -> Head:
         answers[b"sec-websocket-accept"] = lambda value: _accept(value, key)
     remarks = _remarks(found, lines)
     items = [*_lines(lines, answers, _status_line), *_refusals(remarks)]
-    return Head(items, status == b"101" and not remarks, None, remarks)
+    opens = status == b"101" and not remarks
+    return Head(items, opens, None, remarks, _terms(lines) if opens else None)
 
 
 def _judge_response(head: bytes, request: UpgradeRequest | None) -> ProtocolError | None:
     nonce = bytes(16) if request is None or request.key is None else b64decode(request.key)
-    offered = () if request is None else request.subprotocols
-    connection = ClientConnection("-", subprotocols=offered, random=lambda size: nonce[:size])
+    subprotocols = () if request is None else request.subprotocols
+    connection = ClientConnection(
+        "-",
+        subprotocols=subprotocols,
+        compression=Deflate() if offers_compression(request) else None,
+        random=lambda size: nonce[:size],
+    )
     connection.receive_data(head)
     connection.next_event()
     error = None if connection.closed is None else connection.closed.error
-    # Without the request, nobody knows what it offered and what it has to be answered.
-    unknown = error is not None and request is None and error.rule in (ACCEPT_WRONG, SUBPROTOCOL_UNOFFERED)
-    return None if unknown else error
+    return None if error is None or _cannot_tell(error, request) else error
+
+
+def offers_compression(request: UpgradeRequest | None) -> bool:
+    """Whether an answer may agree on compression, if nothing speaks against it."""
+    return request is None or any(extension.name == NAME for extension in request.extensions)
+
+
+def _cannot_tell(error: ProtocolError, request: UpgradeRequest | None) -> bool:
+    """Without the request, nobody knows what it offered and what it has to be answered."""
+    if request is None:
+        return error.rule in (ACCEPT_WRONG, SUBPROTOCOL_UNOFFERED, EXTENSION_UNOFFERED)
+    # It may have offered what is not known here.
+    return error.rule is EXTENSION_UNOFFERED and error.detail in {extension.name for extension in request.extensions}
+
+
+def _terms(lines: list[Line]) -> Terms | None:
+    fields = (line.text.partition(b":") for line in lines)
+    return agreed(b",".join(value for name, _, value in fields if name.lower() == b"sec-websocket-extensions"))
 
 
 def _joined(lines: list[Line]) -> bytes:
@@ -90,11 +118,12 @@ def _lines(lines: list[Line], meanings: Meanings, first: Callable[[bytes], str])
     for line in lines:
         style = "client" if line.sender is Role.CLIENT else "server"
         yield Text(line.offset, printable(line.text), style)
-        yield Note(first(line.text) if line is lines[0] else meaning_of(line.text, meanings))
+        meaning = first(line.text) if line is lines[0] else meaning_of(line.text, meanings)
+        yield from map(Note, meaning.split("\n"))
 
 
 def meaning_of(line: bytes, meanings: Meanings) -> str:
-    """What a line behind the first one means."""
+    """What a line behind the first one means, in one line of text or several."""
     if not line:
         return "The empty line ends the head."
     name, colon, value = line.partition(b":")
@@ -171,7 +200,7 @@ _REQUEST: Meanings = {
     b"sec-websocket-protocol": _fixed(
         "Subprotocols that the client speaks, the best first; the server takes one or none."
     ),
-    b"sec-websocket-extensions": _fixed("Extensions that the client is ready to use."),
+    b"sec-websocket-extensions": offered,
     b"origin": _fixed("The page whose script connects. Browsers cannot lie here, so servers check it (section 10.2)."),
     b"user-agent": _fixed("The program that asks; no part of the handshake."),
     b"cookie": _fixed("Cookies go along with the handshake as with any request: hence the check of the Origin."),
@@ -183,6 +212,6 @@ _RESPONSE: Meanings = {
     b"connection": _fixed("The upgrade is for this connection."),
     b"sec-websocket-accept": lambda value: _accept(value, None),
     b"sec-websocket-protocol": _listed("The subprotocol that the server chose"),
-    b"sec-websocket-extensions": _listed("The extensions that are in use from here on"),
+    b"sec-websocket-extensions": answered,
     b"sec-websocket-version": _listed("The versions that the server speaks"),
 }

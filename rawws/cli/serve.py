@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any
 
 from rawws.aio import Server, WebSocket, serve
-from rawws.cli.options import Address, address, size
+from rawws.cli.options import Address, add_compression, address, agreed_json, compression_of, size
 from rawws.cli.terminal import Exit, Terminal, Trouble
 from rawws.cli.watch import Watch
 from rawws.core.errors import RemoteProtocolError
@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-origin", action="append", metavar="ORIGIN", help="a page that may connect besides our own; * for any"
     )
+    add_compression(parser)
     parser.add_argument("--max-size", type=size, default=2**20, metavar="SIZE", help="the longest message: 16MiB, none")
     parser.add_argument("-v", "--verbose", action="store_true", help="show every handshake and every frame")
     parser.add_argument("-q", "--quiet", action="store_true", help="do not tell who connects")
@@ -108,6 +109,7 @@ class _Echo:
                 **place,
                 ssl=self._context(),
                 subprotocols=self.arguments.subprotocol,
+                compression=compression_of(self.arguments),
                 origins=SAME_ORIGIN if self.arguments.allow_origin is None else None,
                 process_request=self._answer_http,
                 tap=self._new_watch if self.arguments.verbose else None,
@@ -192,7 +194,9 @@ class _Echo:
         number = self._number_of(ws)
         peer = _peer(ws)
         self._open += 1
-        self._say(number, "open", f"{peer} connected; {self._open} open", peer=peer, subprotocol=ws.subprotocol)
+        compression = agreed_json(ws.compression)
+        words = f"{peer} connected, permessage-deflate {'off' if compression is None else 'on'}; {self._open} open"
+        self._say(number, "open", words, peer=peer, subprotocol=ws.subprotocol, compression=compression)
         messages = 0
         try:
             async for message in ws:

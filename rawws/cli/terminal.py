@@ -15,7 +15,7 @@ from contextlib import contextmanager, nullcontext
 from enum import IntEnum
 from typing import Any, Protocol, TextIO, TypeAlias
 
-from rawws.tap import printable
+from rawws.records import printable
 
 STYLES = {
     "client": "cyan",

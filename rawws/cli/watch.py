@@ -10,7 +10,8 @@ from rawws.cli.terminal import Terminal
 from rawws.core.rules import UPGRADE_MISSING
 from rawws.core.settings import Role
 from rawws.core.upgrade import UpgradeRequest
-from rawws.tap import Frame, Line, Record, Tap
+from rawws.records import Frame, Line, Record
+from rawws.tap import Tap
 
 
 class Watch(Tap):
@@ -48,12 +49,13 @@ class Watch(Tap):
         if self._json:
             self._terminal.json(self._common("frame") | frame_json(frame))
             return
-        first, *remarks = str(frame).split("\n")
+        first, *more = str(frame).split("\n")
         style = "client" if frame.sender is Role.CLIENT else "server"
         time = f"{monotonic() - self._begun:8.3f}  "
         self._terminal.err(self._label, (time, "quiet"), (first[:2], style), first[2:])
-        for remark in remarks:
-            self._terminal.err(self._label, " " * len(time), (remark, "bad"))
+        for line in more:
+            style = "bad" if line.lstrip().startswith("!") else "quiet"
+            self._terminal.err(self._label, " " * len(time), (line, style))
 
     def _show_head(self, sender: Role, lines: list[Line]) -> None:
         head = explain_request(lines) if sender is Role.CLIENT else explain_response(lines, self._request)

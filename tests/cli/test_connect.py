@@ -1,6 +1,7 @@
 """`rawws URL` and `rawws connect URL`."""
 
 import os
+import re
 import select
 import socket
 import ssl
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 import trustme
 
-from rawws import ConnectionClosed, Request, Response
+from rawws import ConnectionClosed, Deflate, Request, Response
 from rawws.blocking import WebSocket, serve
 from rawws.cli.keyboard import Close, Ping, Pong, Send, understand
 from rawws.core.headers import accept_for
@@ -42,8 +43,9 @@ def serving(handler: Callable[[WebSocket], object] = echo, scheme: str = "ws", *
 
 
 @contextmanager
-def answering(*pieces: bytes, accept: bool = True) -> Iterator[str]:
-    """A server that says these bytes, behind a right 101 unless it should not `accept`, and hangs up."""
+def answering(*pieces: bytes, accept: bool = True, fields: bytes = b"") -> Iterator[str]:
+    """A server that says these bytes, behind a right 101 with these `fields` unless it should not `accept`, and hangs
+    up."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def answer() -> None:
@@ -54,7 +56,7 @@ def answering(*pieces: bytes, accept: bool = True) -> Iterator[str]:
                 if accept:
                     key = request.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
                     head = b"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-                    sock.sendall(head + accept_for(key) + b"\r\n\r\n")
+                    sock.sendall(head + accept_for(key) + b"\r\n" + fields + b"\r\n")
                 sock.sendall(b"".join(pieces))
                 sock.shutdown(socket.SHUT_WR)
                 while sock.recv(65536):
@@ -88,7 +90,7 @@ def test_what_happened_stands_on_stderr(run: Run) -> None:
     with serving(subprotocols=["chat"]) as url:
         first, last = run("connect", url, "--subprotocol", "chat", stdin=b"hi").err.splitlines()
 
-    assert (True, True) == (first.startswith("101 in "), first.endswith(" ms, subprotocol chat"))
+    assert (True, True) == (first.startswith("101 in "), first.endswith(" ms, permessage-deflate on, subprotocol chat"))
     assert "closed: 1000, by us" == last
 
 
@@ -173,6 +175,7 @@ def test_json_is_one_object_for_each_event(run: Run) -> None:
 
     assert ["open", "message", "message", "closed"] == [each["event"] for each in told]
     assert [("text", "é"), ("binary", "01")] == [(each["type"], each["data"]) for each in told[1:3]]
+    assert "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12" == told[0]["compression"]
     assert {"code": 1000, "reason": "", "by": "peer", "rule": None}.items() <= told[3].items()
     assert ["head", "head"] == events[:2]
     assert {"open", "frame", "message", "closed"} == set(events[2:])
@@ -187,6 +190,52 @@ def test_verbose_shows_the_handshake_with_its_meaning_and_each_frame(run: Run) -
     assert "C>      0  GET / HTTP/1.1\n               Asks for /." in outcome.err
     assert "S>      0  HTTP/1.1 101 Switching Protocols\n" in outcome.err
     assert "TEXT         FIN        2  'hi'" in outcome.err
+
+
+def test_verbose_shows_compressed_frames_in_both_forms(run: Run) -> None:
+    """From how many bytes to how many, what it says, and below it how it travelled."""
+    with serving() as url:
+        outcome = run("-v", "--compress-from", "0", url, stdin=b"Hello\n" + b"x" * 400 + b"\n")
+
+    assert "Hello\n" + "x" * 400 + "\n" == outcome.out
+    assert re.search(r"TEXT +FIN RSV1 +\d+ → 5  'Hello'\n {21}(?:[0-9a-f]{2} )+ +compressed\n", outcome.err)
+    assert re.search(r"S>.*TEXT +FIN RSV1 +\d+ → 400  'x{48}'…\n", outcome.err)
+    assert "client_max_window_bits=12: the client refers back 4,096 bytes" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "argv, compression, told",
+    [
+        ([], Deflate(), "permessage-deflate on"),
+        ([], None, "permessage-deflate off"),
+        (["--no-compression"], Deflate(), "permessage-deflate off"),
+    ],
+)
+def test_the_first_line_says_whether_messages_may_be_compressed(
+    run: Run, argv: list[str], compression: Deflate | None, told: str
+) -> None:
+    """It is offered as browsers do, unless it is switched off; the server may decline."""
+    with serving(compression=compression) as url:
+        outcome = run(url, *argv, stdin=b"hi\n")
+
+    assert (0, "hi\n", True) == (outcome.code, outcome.out, f", {told}, subprotocol none\n" in outcome.err)
+
+
+def test_what_is_sent_is_compressed_from_a_size_on(run: Run) -> None:
+    """256 bytes by default, and whatever is sent in pieces; all with 0; nothing with none, and the server still may."""
+
+    def sent(*argv: str) -> list[bool]:
+        with serving() as url:
+            told = run(url, "--json", "-v", *argv, "-x", "a" * 255, "-x", "a" * 256).json
+            told += run(url, "--json", "-v", *argv, "--binary", stdin=b"a" * 100_000).json
+        found = [each for each in told if each["event"] == "frame" and each["name"] in ("TEXT", "BINARY")]
+        return [each["compressed"] for each in found if each["from"] == "client"]
+
+    assert ([False, True, True], [True, True, True], [False, False, False]) == (
+        sent(),
+        sent("--compress-from", "0"),
+        sent("--compress-from", "none"),
+    )
 
 
 def test_headers_origin_and_credentials_are_sent(run: Run) -> None:
@@ -257,7 +306,12 @@ def test_a_connection_that_is_lost_is_an_abnormal_end(run: Run) -> None:
 
 @pytest.mark.parametrize(
     "wire, rule",
-    [("81 80 00000000", "mask-unexpected"), ("81 01 ff", "text-not-utf8"), ("88 01 00", "close-too-short")],
+    [
+        ("81 80 00000000", "mask-unexpected"),
+        ("81 01 ff", "text-not-utf8"),
+        ("88 01 00", "close-too-short"),
+        ("c1 00", "reserved-bits"),
+    ],
 )
 def test_a_peer_that_breaks_a_rule_is_named(run: Run, wire: str, rule: str) -> None:
     """The rule, and exit code 4."""
@@ -265,6 +319,26 @@ def test_a_peer_that_breaks_a_rule_is_named(run: Run, wire: str, rule: str) -> N
         outcome = run(url, "--wait", "inf")
 
     assert (4, True) == (outcome.code, rule in outcome.err)
+
+
+def test_a_peer_whose_compressed_data_is_corrupt_is_named(run: Run) -> None:
+    """The line says which rule, and -v where it shows."""
+    with answering(bytes.fromhex("c1 03 f24806"), fields=b"Sec-WebSocket-Extensions: permessage-deflate\r\n") as url:
+        outcome = run(url, "-v", "--wait", "inf")
+
+    assert (4, True) == (outcome.code, "(compressed-data, section 7692/7.2.2" in outcome.err)
+    assert "3 → 2  'Hc'\n" in outcome.err
+    assert "! compressed-data: what is marked as compressed can be decompressed" in outcome.err
+
+
+@pytest.mark.parametrize("extensions", ["permessage-deflate; a=b", "permessage-bzip2", "permessage-deflate;;"])
+def test_a_server_that_answers_with_other_terms_is_told(run: Run, extensions: str) -> None:
+    """And how to do without."""
+    with answering(fields=f"Sec-WebSocket-Extensions: {extensions}\r\n".encode()) as url:
+        outcome = run(url)
+
+    assert (4, 1) == (outcome.code, outcome.err.count("\n"))
+    assert outcome.err.endswith("; --no-compression offers none\n")
 
 
 def test_a_message_over_our_own_limit_is_no_fault_of_the_peer(run: Run) -> None:
@@ -342,6 +416,7 @@ def test_a_server_that_says_nothing_is_not_waited_for(run: Run) -> None:
         (["ws://x", "--subprotocol", "a b"], 64, "subprotocols-invalid"),
         (["ws://x", "--wait", "soon"], 64, "write 0, 2.5 or inf"),
         (["ws://x", "--max-size", "big"], 64, "write 1048576"),
+        (["ws://x", "--compress-from", "big"], 64, "write 1048576"),
         (["ws://x", "--nonsense"], 64, "unrecognized arguments: --nonsense"),
         (["wss://x", "--ca", "/nowhere"], 64, "it takes a PEM file"),
     ],

@@ -1,9 +1,11 @@
 """`rawws explain`."""
 
+import zlib
+
 import pytest
 
 from tests.cli.run import Run
-from tests.wire import CLOSE, TEXT, close_body, frame
+from tests.wire import BINARY, CLOSE, TEXT, close_body, frame
 
 HELLO = """\
 C> frame 1  TEXT: a whole text message, 5 bytes
@@ -34,6 +36,33 @@ Upgrade: websocket\r
 Connection: Upgrade\r
 Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r
 \r
+"""
+OFFER = b"permessage-deflate; client_max_window_bits"
+
+
+def with_fields(extensions: bytes, head: bytes = REQUEST) -> bytes:
+    """A head with Sec-WebSocket-Extensions."""
+    return head[:-2] + b"Sec-WebSocket-Extensions: " + extensions + b"\r\n\r\n"
+
+
+COMPRESSED_HELLO = """\
+S> frame 1  TEXT: a whole text message, compressed, 7 → 5 bytes
+      0  c1            1... ....   FIN: the only frame of its message
+                       .100 ....   RSV1: the message is compressed
+                                   (permessage-deflate)
+                       .... 0001   opcode 1: TEXT
+      1  07            0... ....   no MASK: as is right for a server
+                       .000 0111   length 7
+      2  f2 48 cd c9 c9 07 00      compressed
+         f2            .... .010   DEFLATE block 1: BFINAL 0, BTYPE 01 (fixed
+                                   Huffman codes), 5 bytes
+         00            ...0 00..   DEFLATE block 2: BFINAL 0, BTYPE 00 (stored),
+                                   empty
+         00 00 ff ff               not sent: every message ends with them, so
+                                   the receiver puts them back
+         48 65 6c 6c 6f            decompressed: 'Hello'
+
+1 frame, 1 whole message. No rule broken.
 """
 
 
@@ -72,7 +101,9 @@ def test_a_character_that_is_split_between_frames_is_whole_in_the_message(run: R
 @pytest.mark.parametrize(
     "wire, rule",
     [
-        ("c1 00", "reserved-bits"),
+        ("a1 00", "reserved-bits"),
+        ("c9 00", "compressed-bit"),
+        ("c1 03 f2 48 07", "compressed-data"),
         ("83 00", "opcode-reserved"),
         ("80 00", "nothing-to-continue"),
         ("01 00 81 00", "message-unfinished"),
@@ -150,6 +181,10 @@ def test_the_opening_handshake_is_explained_and_judged(run: Run) -> None:
         (REQUEST + ANSWER.replace(b"s3p", b"S3p"), "accept-wrong"),
         (ANSWER.replace(b"Upgrade: websocket\r\n", b""), "response-upgrade"),
         (REQUEST + ANSWER[:-2] + b"Sec-WebSocket-Protocol: chat\r\n\r\n", "subprotocol-unoffered"),
+        (REQUEST + ANSWER[:-2] + b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", "extension-unoffered"),
+        (with_fields(OFFER) + with_fields(b"permessage-deflate; a=b", ANSWER), "compression-terms (section 7692/7)"),
+        (REQUEST + ANSWER + bytes.fromhex("c100"), "reserved-bits"),
+        (REQUEST + bytes.fromhex("c18000000000"), "reserved-bits"),
     ],
 )
 def test_a_wrong_head_names_the_rule(run: Run, stdin: bytes, rule: str) -> None:
@@ -192,3 +227,155 @@ def test_nothing_that_a_terminal_obeys_comes_through(run: Run) -> None:
     outcome = run("explain", frame(TEXT, "\x1b[2J\x9b").hex())
 
     assert ("\x1b" in outcome.out, "\x9b" in outcome.out, r"\x1b[2J\x9b" in outcome.out) == (False, False, True)
+
+
+# --- Compressed messages ----------------------------------------------------------------------------------------------
+
+AGREED = ("--from", "server", "--extensions", "permessage-deflate")
+
+
+def test_a_compressed_message_is_shown_in_both_forms(run: Run) -> None:
+    """The first example of RFC 7692: the blocks by name, the four bytes that are not sent, and what it says."""
+    assert (0, COMPRESSED_HELLO, "") == run("explain", *AGREED, "c1 07 f2 48 cd c9 c9 07 00")
+
+
+@pytest.mark.parametrize(
+    "wire, words",
+    [
+        ("41 03 f248cd 80 04 c9c90700", ["3 → 2 bytes", "'He'", "'llo'", "frames 1, 2: 'Hello', 5 bytes from 7 bytes"]),
+        ("c1 07 f248cdc9c90700 c1 07 f248cdc9c90700", ["frame 2  TEXT: a whole text message, compressed, 7 → 5 bytes"]),
+        ("c1 07 f248cdc9c90700 c1 05 f200110000", ["frame 2  TEXT: a whole text message, compressed, 5 → 5 bytes"]),
+        (
+            "c1 07 f248cdc9c90700 81 02 4869 c1 05 f200110000",
+            ["frame 3  TEXT: a whole text message, compressed, 5 → 5"],
+        ),
+        ("c1 0b 000500faff48656c6c6f00", ["block 1: BFINAL 0, BTYPE 00 (stored),\n", "5 bytes\n"]),
+        ("c1 08 f348cdc9c9070000", ["block 1: BFINAL 1, BTYPE 01 (fixed\n", "block 2: BFINAL 0, BTYPE 00 (stored)"]),
+        (
+            "c1 0d f248050000 00ffffcac9c90700",
+            ["block 1: BFINAL 0, BTYPE 01", "2 bytes", "block 3: BFINAL 0, BTYPE 01", "3 bytes", "block 4: BFINAL 0"],
+        ),
+        ("41 0b f248cdc9c907000000ffff 80 01 00", ["1 → 0 bytes", "decompressed: nothing", "5 bytes from 12 bytes"]),
+    ],
+)
+def test_the_examples_of_the_rfc_are_explained(run: Run, wire: str, words: list[str]) -> None:
+    """RFC 7692 section 7.2.3: fragments, the shared window, stored and final blocks, an empty fragment."""
+    outcome = run("explain", *AGREED, wire)
+
+    assert (0, "", []) == (outcome.code, outcome.err, [part for part in words if part not in outcome.out])
+    assert "'Hello'" in outcome.out
+    assert outcome.out.endswith("No rule broken.\n")
+    assert "00 00 ff ff               not sent" in outcome.out
+
+
+def test_a_compressed_message_needs_an_agreement_and_without_one_it_is_assumed(run: Run) -> None:
+    """It says so plainly, in the frame, in the last line and on stderr; and it shows what the frame says then."""
+    assumed, refused = run("explain", "c1 07 f248cdc9c90700"), run("explain", "--extensions", "none", "c1 00")
+
+    assert (0, 4) == (assumed.code, refused.code)
+    assert "RSV1 is legal only if permessage-deflate was agreed on" in assumed.out
+    assert "decompressed: 'Hello'" in assumed.out
+    assert assumed.out.endswith("No rule broken, if permessage-deflate was agreed on.\n")
+    assert "was guessed from RSV1; --extensions tells" in assumed.err
+    assert "reserved-bits (section 5.2)" in refused.out
+
+
+def test_the_agreed_terms_decide(run: Run) -> None:
+    """A message that refers to the one before is wrong if that was to be forgotten."""
+    wire = "c1 07 f248cdc9c90700 c1 05 f200110000"
+    forgetful = "permessage-deflate; server_no_context_takeover"
+
+    assert 0 == run("explain", "--extensions", "permessage-deflate; client_no_context_takeover", wire).code
+    assert (4, True) == (
+        (outcome := run("explain", "--extensions", forgetful, wire)).code,
+        "invalid distance too far back, at byte" in outcome.out,
+    )
+
+
+def test_a_handshake_in_front_decides_by_itself(run: Run) -> None:
+    """And each parameter of it is explained, in the request and in the answer."""
+    request = with_fields(OFFER + b", permessage-deflate; server_max_window_bits=99, foo")
+    answer = with_fields(b"permessage-deflate; server_no_context_takeover; server_max_window_bits=10", ANSWER)
+    outcome = run("explain", "-", stdin=request + answer + bytes.fromhex("c107f248cdc9c90700"))
+
+    assert (0, "") == (outcome.code, outcome.err)
+    for words in (
+        "client_max_window_bits: the server may limit how far the client refers back.",
+        "permessage-deflate: another offer",
+        "server_max_window_bits=99: not valid, server_max_window_bits is from 8 to 15, not '99'; a server declines",
+        "foo: not known here.",
+        "server_no_context_takeover: the server compresses each message by itself",
+        "server_max_window_bits=10: the server refers back 1,024 bytes",
+        "decompressed: 'Hello'",
+    ):
+        assert words in " ".join(outcome.out.split())
+
+
+def test_an_answer_alone_may_have_extensions(run: Run) -> None:
+    """Without the request nobody knows what it offered; and what is not known here may have been offered."""
+    known, unknown = with_fields(b"permessage-deflate", ANSWER), with_fields(b"foo", ANSWER)
+
+    assert (0, 0) == (run("explain", "-", stdin=known).code, run("explain", "-", stdin=unknown).code)
+    assert 0 == run("explain", "-", stdin=with_fields(b"foo") + unknown).code
+
+
+def test_a_masked_compressed_message_is_shown_in_three_forms(run: Run) -> None:
+    """As it travels, unmasked, and decompressed."""
+    wire = frame(TEXT, bytes.fromhex("f248cdc9c90700"), key=bytes.fromhex("37fa213d"), rsv=4).hex()
+    outcome = run("explain", "--from", "client", "--extensions", "permessage-deflate", "--brief", wire)
+
+    assert (
+        """\
+      0  c1 87                     FIN, TEXT, RSV1, masked, length 7
+      2  37 fa 21 3d               masking key
+      6  c5 b2 ec f4 fe fd 21      the payload as it travels
+         f2 48 cd c9 c9 07 00      unmasked, compressed
+"""
+        in outcome.out
+    )
+    assert "         48 65 6c 6c 6f            decompressed: 'Hello'\n" in outcome.out
+
+
+def test_corrupt_data_is_shown_as_far_as_it_goes(run: Run) -> None:
+    """What is wrong and where; and that behind it nothing can be known."""
+    outcome = run("explain", *AGREED, "c1 0b 000500faff48656c6c6f 06 c1 07 f248cdc9c90700")
+
+    assert 4 == outcome.code
+    assert "11 → 5 bytes" in outcome.out
+    assert "invalid block type, at byte 10 of the payload" in " ".join(outcome.out.split())
+    assert "7 → ? bytes" in outcome.out
+    assert "What it says cannot be known" in outcome.out
+
+
+def test_a_bomb_is_explained_in_a_few_lines(run: Run) -> None:
+    """What a frame says may be a thousand times as long as the capture: it is counted, and not kept."""
+    stream = zlib.compressobj(wbits=-15)
+    payload = (stream.compress(bytes(2**25)) + stream.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    outcome = run("explain", *AGREED, frame(BINARY, payload, rsv=4).hex())
+
+    assert (0, True) == (outcome.code, "33,554,368 more bytes" in outcome.out)
+    assert len(outcome.out) < 4000
+
+
+def test_json_has_both_forms(run: Run) -> None:
+    """The payload as it travelled and what it says, with the number of bytes."""
+    first, _, message = run("explain", "--json", "41 03 f248cd 80 04 c9c90700").json
+
+    assert {
+        "compressed": True,
+        "assumed": True,
+        "payload": "f248cd",
+        "decompressed": "4865",
+        "decompressed_length": 2,
+        "text": "He",
+    }.items() <= first.items()
+    assert {"length": 5, "payload": "48656c6c6f", "text": "Hello"}.items() <= message.items()
+
+
+@pytest.mark.parametrize("text", ["foo", "permessage-deflate;;", "permessage-deflate; server_max_window_bits=99"])
+def test_extensions_that_make_no_sense_are_one_line(run: Run, text: str) -> None:
+    """On stderr, with what to write, and the code of a wrong command line."""
+    outcome = run("explain", "--extensions", text, "81 00")
+
+    assert (64, "", 1) == (outcome.code, outcome.out, outcome.err.count("\n"))
+    assert outcome.err.startswith("rawws explain: argument --extensions: ")

@@ -1,11 +1,13 @@
-"""Sizes, times and addresses, as people write them."""
+"""Sizes, times, addresses and extensions, as people write them."""
 
 import argparse
 from collections.abc import Callable
 
 import pytest
 
-from rawws.cli.options import Address, address, seconds, size
+from rawws.cli.options import Address, address, extensions, seconds, size
+from rawws.core.agreement import Agreement
+from rawws.core.deflate import Deflate, DeflateTerms
 
 
 @pytest.mark.parametrize(
@@ -44,8 +46,31 @@ def test_an_address_may_leave_out_what_is_usual(text: str, expected: Address) ->
 
 
 @pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("none", None),
+        ("", None),
+        ("permessage-deflate", DeflateTerms(wish=Deflate())),
+        ("permessage-deflate;client_no_context_takeover", DeflateTerms(client_no_context_takeover=True)),
+        (
+            'Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits="9"',
+            DeflateTerms(server_max_window_bits=9),
+        ),
+    ],
+)
+def test_extensions_are_written_as_in_the_answer(text: str, expected: DeflateTerms | None) -> None:
+    """Also with the name of the field, as it is copied from a log."""
+    assert Agreement(compression=expected) == extensions(text)
+
+
+@pytest.mark.parametrize(
     "read, text",
     [(size, "1.5M"), (size, "big"), (size, "-1"), (seconds, "soon"), (seconds, "-1"), (seconds, "nan")]
+    + [(extensions, text) for text in ("permessage-deflate;;", "foo", "permessage-deflate, foo", "ğ")]
+    + [
+        (extensions, f"permessage-deflate; {text}")
+        for text in ("a=b", "server_max_window_bits", "client_max_window_bits=7")
+    ]
     + [(address, text) for text in ("", "a:b", "::1", "x:70000", "http://x", "[x", "70000")],
 )
 def test_what_makes_no_sense_is_refused(read: Callable[[str], object], text: str) -> None:

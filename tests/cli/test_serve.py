@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
-from rawws import ConnectionClosed, HandshakeRejected
+from rawws import ConnectionClosed, Deflate, HandshakeRejected
 from rawws.blocking import connect
 from tests.cli.run import Outcome, Run, finish, spawn
 
@@ -136,8 +136,28 @@ def test_people_read_one_line_for_each_coming_and_going() -> None:
 
     assert (130, "") == (outcome.code, outcome.out)
     assert f"Try it:  rawws {url}\n" == introduction[1]
-    assert ("connected; 1 open" in outcome.err, "closed: 1000, 1 echoed; 0 open" in outcome.err) == (True, True)
+    assert (
+        "connected, permessage-deflate off; 1 open" in outcome.err,
+        "closed: 1000, 1 echoed; 0 open" in outcome.err,
+    ) == (True, True)
     assert (r"'\x1b[31m'" in outcome.err, "\x1b" in outcome.err) == (True, False)
+
+
+def test_compression_is_agreed_on_unless_it_is_switched_off(serving: Callable[..., Serving]) -> None:
+    """With whoever offers it; --compress-from says from which size on the answers are compressed."""
+    told = []
+    for argv in ([], ["--compress-from", "0"], ["--no-compression"]):
+        server = serving("-v", *argv)
+        with connect(server.url, compression=Deflate()) as ws:
+            ws.send("hi", compress=False)
+            ws.recv(timeout=5)
+        events = server.stop().json
+        opened = next(each for each in events if each["event"] == "open")
+        answer = next(each for each in events if each["event"] == "frame" and each["from"] == "server")
+        told.append((opened["compression"], answer["compressed"], answer["text"]))
+
+    agreed = "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"
+    assert [(agreed, False, "hi"), (agreed, True, "hi"), (None, False, "hi")] == told
 
 
 def test_max_size_is_the_limit_of_a_message(serving: Callable[..., Serving]) -> None:
@@ -211,6 +231,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_3(run: Run) -> None:
     [
         (["a:b"], 64, "write localhost:8765, :8765 or [::1]:8765"),
         (["--max-size", "big"], 64, "write 1048576, 64KiB, 16MiB or none"),
+        (["--compress-from", "big"], 64, "write 1048576, 64KiB, 16MiB or none"),
         (["--tls", "/nowhere/cert", "/nowhere/key"], 64, "it takes two PEM files"),
         (["name.invalid:0"], 3, "is no name of this machine"),
     ],

@@ -13,6 +13,7 @@ PACKAGE, CORE, TESTS = ROOT / "rawws", ROOT / "rawws" / "core", ROOT / "tests"
 LEFT_TO_RIGHT = "rules errors settings events masking frames headers states messages"
 FLOORS: tuple[tuple[str, ...], ...] = (
     *((f"rawws.core.{name}",) for name in LEFT_TO_RIGHT.split()),
+    ("rawws.records",),
     ("rawws.tap", "rawws.uri"),
     ("rawws.core.connection",),
     ("rawws.core.upgrade",),

@@ -2,7 +2,9 @@
 
 import copy
 import pickle
+import zlib
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -10,11 +12,14 @@ import pytest
 from rawws.core import rules
 from rawws.core.agreement import Agreement
 from rawws.core.connection import Connection, Wants
+from rawws.core.deflate import Deflate, DeflateTerms
 from rawws.core.errors import LocalProtocolError, NotOpen
-from rawws.core.events import Closed, Event, Ping, Pong
+from rawws.core.events import Chunk, Closed, Event, Ping, Pong
+from rawws.core.frames import FrameHeader, decode_header
 from rawws.core.http1 import ServerConnection
-from rawws.core.settings import Role
+from rawws.core.settings import Limits, Role
 from rawws.core.states import State
+from tests.deflate_decoder import TAIL, read_message
 from tests.wire import (
     BINARY,
     CLOSE,
@@ -33,6 +38,7 @@ from tests.wire import (
     frame,
     frame_from,
     receive,
+    xor,
 )
 
 each_role = pytest.mark.parametrize("role", Role)
@@ -558,6 +564,266 @@ def test_the_error_in_a_copy_names_the_same_rule(role: Role) -> None:
         error = twin.closed and twin.closed.error
         assert error is not None
         assert error.rule is rules.OPCODE_RESERVED
+
+
+# --- Compression ------------------------------------------------------------------------------------------------------
+
+DEFLATE = Agreement(compression=DeflateTerms(wish=Deflate(15, 15, threshold=5)))
+FORGETFUL = Agreement(compression=DeflateTerms(True, True, wish=Deflate(15, 15, threshold=5)))
+HELLO = bytes.fromhex("f2 48 cd c9 c9 07 00")
+"""7.2.3.1: the payload of a compressed "Hello"."""
+
+
+def frames_in(data: bytes) -> list[tuple[FrameHeader, bytes]]:
+    """Headers and unmasked payloads of whole frames."""
+    found = []
+    while data:
+        header = decode_header(data)
+        assert header is not None
+        payload = data[header.size : header.size + header.length]
+        found.append((header, payload if header.key is None else xor(payload, header.key)))
+        data = data[header.size + header.length :]
+    return found
+
+
+@each_role
+def test_hello_is_compressed_as_in_the_rfc(role: Role) -> None:
+    """RFC 7692 7.2.3.1 and 7.2.3.2: once without and once with the window, and an uncompressed one plays no part."""
+    connection = with_key(role, agreement=DEFLATE)
+    for compress in (None, False, True):
+        connection.send_text("Hello", compress=compress)
+
+    expected = frame_from(role, TEXT, HELLO, rsv=4) + frame_from(role, TEXT, "Hello")
+    expected += frame_from(role, TEXT, bytes.fromhex("f2 00 11 00 00"), rsv=4)
+    assert expected == connection.data_to_send()
+
+
+@each_role
+def test_rsv1_is_set_in_the_first_frame_of_a_compressed_message_only(role: Role) -> None:
+    """RFC 7692 6.1: "MUST NOT set" it in control frames and other fragments; uncompressed ones have none either."""
+    connection = with_key(role, agreement=DEFLATE)
+    for compress in (True, False, None):
+        connection.send_binary(b"a" * 9, more=True, compress=compress)
+        connection.ping(b"p")
+        connection.send_binary(b"b" * 9, more=True, compress=not compress)
+        connection.pong(b"q")
+        connection.send_binary(b"", compress=not compress)
+    connection.send_text("abcd")
+    connection.send_text("abcde")
+    connection.close()
+
+    message = [(BINARY, 4), (PING, 0), (CONTINUATION, 0), (PONG, 0), (CONTINUATION, 0)]
+    expected = [*message, (BINARY, 0), *message[1:], *message, (TEXT, 0), (TEXT, 4), (CLOSE, 0)]
+    assert expected == [(header.opcode, header.rsv) for header, _ in frames_in(connection.data_to_send())]
+
+
+@each_role
+def test_the_first_fragment_decides_whether_a_message_is_compressed(role: Role) -> None:
+    """What the others say is not heard; and if nobody says, it is compressed, for nobody knows how long it will be."""
+    for compress, expected in ((True, True), (False, False), (None, True)):
+        connection = with_key(role, agreement=DEFLATE)
+        connection.send_text("a", more=True, compress=compress)
+        connection.send_text("b", more=True, compress=not compress)
+        connection.send_text("", compress=not compress)
+        payload = b"".join(payload for _, payload in frames_in(connection.data_to_send()))
+
+        assert b"ab" == (read_message(payload).output if expected else payload)
+
+
+@each_role
+def test_without_an_agreement_nothing_is_compressed(role: Role) -> None:
+    """Whoever asks for it asks for something that the peer could not read."""
+    connection = with_key(role)
+    connection.send_text("Hello", compress=True)
+
+    assert frame_from(role, TEXT, "Hello") == connection.data_to_send()
+    assert None is connection.compression
+
+
+def test_the_terms_are_known() -> None:
+    """An application can ask on what terms messages are compressed."""
+    assert DEFLATE.compression is Connection(Role.CLIENT, DEFLATE).compression
+
+
+@each_role
+@pytest.mark.parametrize("agreement", [DEFLATE, FORGETFUL])
+def test_compressed_and_uncompressed_messages_alternate(role: Role, agreement: Agreement) -> None:
+    """In both directions at once, whole and in fragments, with a Ping anywhere."""
+    pair = Pair(Connection(Role.CLIENT, agreement, random=Keys()), Connection(Role.SERVER, agreement))
+    sent: list[Event] = []
+    for number in range(12):
+        text = f"number {number} " * number
+        compress = [True, False, None][number % 3]
+        if number % 2:
+            pair.of(role).send_text(text[:5], more=True, compress=compress)
+            pair.of(role).ping(b"p")
+            sent.append(Ping(b"p"))
+            pair.of(role).send_text(text[5:])
+        else:
+            pair.of(role).send_text(text, compress=compress)
+        sent.append(text)
+        pair.of(role.peer).send_text(text[::-1], compress=compress)
+
+    at_client, at_server = pair.pump()
+    here, there = (at_client, at_server) if role is Role.CLIENT else (at_server, at_client)
+    assert sent == there
+    assert [event for event in sent[::-1] if isinstance(event, str)] == [
+        event[::-1] for event in here[::-1] if isinstance(event, str)
+    ]
+
+
+@each_role
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+@pytest.mark.parametrize("control", [PING, PONG])
+def test_a_control_frame_may_stand_anywhere_between_compressed_fragments(role: Role, opcode: int, control: int) -> None:
+    """Wherever the message is cut in three, and wherever the bytes are: the message is whole (tornado, wsproto)."""
+    hello: Event = "Hello" if opcode == TEXT else b"Hello"
+    told: Event = Ping(b"p") if control == PING else Pong(b"p")
+    between = frame_from(role.peer, control, b"p")
+    for first, second in combinations(range(len(HELLO) + 1), 2):
+        data = between + frame_from(role.peer, opcode, HELLO[:first], rsv=4, fin=False)
+        data += between + frame_from(role.peer, CONTINUATION, HELLO[first:second], fin=False)
+        data += between * 2 + frame_from(role.peer, CONTINUATION, HELLO[second:]) + between
+
+        for pieces in chopped(data):
+            assert [told] * 4 + [hello, told] == receive(role, pieces, agreement=DEFLATE)
+
+
+@each_role
+def test_a_message_is_inflated_as_it_comes(role: Role) -> None:
+    """In chunks there is what can be known so far; a character is never cut."""
+    data = frame_from(role.peer, TEXT, zlib.compress("aé€".encode() * 30, wbits=-15) + b"\0", rsv=4)
+    for pieces in chopped(data):
+        chunks = receive(role, pieces, agreement=DEFLATE, stream=True)
+        assert "aé€" * 30 == "".join(str(event.data) for event in chunks if isinstance(event, Chunk))
+
+
+@each_role
+@pytest.mark.parametrize("fragments", [1, 100])
+def test_a_bomb_is_inflated_no_further_than_the_limit(role: Role, fragments: int) -> None:
+    """10 MB in 10 KB: just the limit passes, and a byte more does not."""
+    squeezed = zlib.compressobj(9, wbits=-15)
+    payload = squeezed.compress(bytes(10**7)) + squeezed.flush(zlib.Z_SYNC_FLUSH)
+    step = -(-len(payload) // fragments)
+    parts = [payload[at : at + step] for at in range(0, len(payload), step)]
+    data = b"".join(
+        frame_from(role.peer, CONTINUATION if at else BINARY, part, fin=at == len(parts) - 1, rsv=0 if at else 4)
+        for at, part in enumerate(parts)
+    )
+
+    assert [bytes(10**7)] == receive(role, data, agreement=DEFLATE, limits=Limits(message=10**7))
+    for limit in (0, 1, 10**4, 10**5, 10**7 - 1):
+        (closed,) = receive(role, data, agreement=DEFLATE, limits=Limits(message=limit))
+        assert isinstance(closed, Closed)
+        assert (1009, "error") == (closed.code, closed.by)
+
+
+@each_role
+@pytest.mark.parametrize("limit", range(12))
+def test_whether_a_message_is_too_big_or_corrupt_does_not_depend_on_how_it_comes(role: Role, limit: int) -> None:
+    """What is found first in the stream is told: at the byte behind the limit, or at the first that is corrupt."""
+    good = zlib.compressobj(wbits=-15, strategy=zlib.Z_FIXED)
+    start = good.compress(b"a1b2c3d4") + good.flush(zlib.Z_SYNC_FLUSH)
+    for corrupt in (b"\x06", b"\xff\xff\xff", b"\x05"):
+        data = frame_from(role.peer, TEXT, start[:-5] + corrupt, rsv=4)
+        told = {
+            closed.code
+            for pieces in chopped(data)
+            for closed in receive(role, pieces, agreement=DEFLATE, limits=Limits(message=limit))
+            if isinstance(closed, Closed)
+        }
+        assert 1 == len(told)
+        assert told == {1009} or limit >= 8
+
+
+@each_role
+def test_a_compressed_message_that_may_not_be_sent_was_not_compressed(role: Role) -> None:
+    """A window that knows more than the peer has seen would ruin everything that comes after."""
+    connection, untouched = with_key(role, agreement=DEFLATE), with_key(role, agreement=DEFLATE)
+    for one in (connection, untouched):
+        one.send_text("Hello")
+        one.send_text("Hello", more=True)
+    with pytest.raises(LocalProtocolError):
+        connection.send_binary(b"secret " * 9)
+    with pytest.raises(LocalProtocolError):
+        connection.send_text("secret " * 9 + "\ud800")
+
+    for one in (connection, untouched):
+        one.send_text("secret " * 9)
+    assert untouched.data_to_send() == connection.data_to_send()
+
+
+class KeysThatFail(Keys):
+    """A source of keys that has none the second time."""
+
+    def __call__(self, size: int) -> bytes:
+        key = super().__call__(size)
+        if self.last == 2:
+            raise Broken
+        return key
+
+
+@pytest.mark.parametrize("more", [False, True])
+@pytest.mark.parametrize("in_message", [False, True])
+def test_a_compressed_frame_that_could_not_be_made_leaves_no_trace(in_message: bool, more: bool) -> None:
+    """The peer never saw it, so what is sent afterwards does not lean on it, in the midst of a message either."""
+    pair = Pair(Connection(Role.CLIENT, DEFLATE, random=KeysThatFail()), Connection(Role.SERVER, DEFLATE))
+    pair.client.send_text("Hello, world", more=in_message)
+    with pytest.raises(Broken):
+        pair.client.send_text("secret " * 9, more)
+    pair.client.send_text("secret " * 9 + "Hello, world")
+
+    begun = ["Hello, world" + "secret " * 9 + "Hello, world"]
+    alone = ["Hello, world", "secret " * 9 + "Hello, world"]
+    assert (begun if in_message else alone) == pair.carry(Role.CLIENT)
+
+
+@each_role
+def test_a_compressing_connection_is_copied_with_its_windows(role: Role) -> None:
+    """At every byte and in the midst of messages; what happens to the copy does not happen to the original."""
+    squeezed = zlib.compressobj(9, wbits=-15)
+    payloads = [squeezed.compress(b"Hello") + squeezed.flush(zlib.Z_SYNC_FLUSH) for _ in range(3)]
+    data = b"".join(frame_from(role.peer, TEXT, payload[:-4], rsv=4) for payload in payloads)
+    for at in range(len(data) + 1):
+        connection = with_key(role, agreement=DEFLATE)
+        connection.send_text("Hello")
+        connection.send_text("Hel", more=True)
+        found = feed(connection, data[:at])
+        twin = copy.deepcopy(connection)
+
+        assert ["Hello"] * 3 == [*found, *feed(twin, data[at:])] == [*found, *feed(connection, data[at:])]
+        for one in (twin, connection):
+            one.send_text("lo, Hello")
+        assert twin.data_to_send() == connection.data_to_send()
+
+
+@each_role
+def test_a_compressing_connection_is_pickled_between_messages(role: Role) -> None:
+    """It can read on, and what it sends needs nothing that was said before."""
+    pair = Pair(Connection(Role.CLIENT, DEFLATE, random=Keys()), Connection(Role.SERVER, DEFLATE))
+    for sender in Role:
+        pair.of(sender).send_text("Hello")
+        pair.of(sender).send_text("Hello", more=True)
+        pair.carry(sender)
+        pair.of(sender).send_text("Hello")
+        pair.carry(sender)
+    there = pickle.loads(pickle.dumps(pair.of(role)))
+    pair = Pair(there, pair.server) if role is Role.CLIENT else Pair(pair.client, there)
+
+    for sender in Role:
+        pair.of(sender).send_text("HelloHello")
+        assert ["HelloHello"] == pair.carry(sender)
+
+
+@each_role
+def test_a_tail_that_others_leave_is_no_part_of_what_we_send(role: Role) -> None:
+    """RFC 7692 7.2.1: the last four bytes are cut off a whole message, and not off a fragment before the last."""
+    connection = with_key(role, agreement=DEFLATE)
+    for more in (True, True, False, False):
+        connection.send_text("Hello", more)
+
+    payloads = [payload for _, payload in frames_in(connection.data_to_send())]
+    assert [True, True, False, False] == [payload.endswith(TAIL) for payload in payloads]
 
 
 # --- Before it is open ------------------------------------------------------------------------------------------------

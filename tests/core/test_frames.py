@@ -32,13 +32,16 @@ REGISTERED = {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 
 """Section 7.4.1 and the IANA registry, without 1004, 1005, 1006 and 1015, which are never sent."""
 
 
-def is_legal(fin: bool, rsv: int, opcode: int, masked: bool, form: int, length: int, sender: Role) -> bool:
-    """Sections 5.1, 5.2 and 5.5 once more, as one condition."""
+def is_legal(
+    fin: bool, rsv: int, opcode: int, masked: bool, form: int, length: int, sender: Role, compression: bool = False
+) -> bool:
+    """Sections 5.1, 5.2 and 5.5, and RFC 7692 6.1, once more, as one condition."""
     shortest = 0 if length <= 125 else 2 if length <= 65535 else 8
     if opcode >= 8 and not (fin and length <= 125):
         return False
     known = opcode in {0x0, 0x1, 0x2, 0x8, 0x9, 0xA}
-    return known and rsv == 0 and masked == (sender is Role.CLIENT) and form == shortest and length < 2**63
+    rsv_known = rsv == 0 or (compression and rsv == 4 and opcode in {0x1, 0x2})
+    return known and rsv_known and masked == (sender is Role.CLIENT) and form == shortest and length < 2**63
 
 
 def headers() -> list[tuple[bool, int, int, bool, int, int]]:
@@ -90,13 +93,15 @@ def test_a_header_may_stand_anywhere_in_the_data() -> None:
 
 
 @pytest.mark.parametrize("sender", Role)
-def test_a_header_is_in_order_exactly_if_the_rfc_allows_it(sender: Role) -> None:
+@pytest.mark.parametrize("compression", [False, True])
+def test_a_header_is_in_order_exactly_if_the_rfc_allows_it(sender: Role, compression: bool) -> None:
     """Nothing legal is refused and nothing illegal passes, whatever the combination of bits."""
     for fin, rsv, opcode, masked, form, length in headers():
         header = decode_header(frame(opcode, fin=fin, rsv=rsv, key=KEY if masked else None, length=length, form=form))
 
         assert header is not None
-        assert is_legal(fin, rsv, opcode, masked, form, length, sender) == (not breaches(header, sender))
+        legal = is_legal(fin, rsv, opcode, masked, form, length, sender, compression)
+        assert legal == (not breaches(header, sender, compression))
 
 
 @pytest.mark.parametrize(
@@ -122,6 +127,27 @@ def test_all_that_is_wrong_is_told_in_the_order_of_the_bytes(
     assert expected == breaches(header, sender)
 
 
+@pytest.mark.parametrize(
+    "data, expected",
+    [
+        ("c1 00", []),
+        ("42 00", []),
+        ("c0 00", [(rules.COMPRESSED_BIT, "opcode 0", 0)]),
+        ("c9 00", [(rules.COMPRESSED_BIT, "opcode 9", 0)]),
+        ("f1 00", [(rules.RESERVED_BITS, "RSV is 011", 0)]),
+        ("e8 7e 0001", [(rules.COMPRESSED_BIT, "opcode 8", 0), (rules.RESERVED_BITS, "RSV is 010", 0),
+            (rules.LENGTH_NOT_SHORTEST, "1 in a header of 4 bytes", 1)]),
+        ("c3 00", [(rules.COMPRESSED_BIT, "opcode 3", 0), (rules.OPCODE_RESERVED, "opcode 3", 0)]),
+    ],
+)  # fmt: skip
+def test_with_compression_rsv1_has_a_place(data: str, expected: list[tuple[rules.Rule, str, int]]) -> None:
+    """RFC 7692 6.1: in the first frame of a data message; and it is told apart from the two bits that mean nothing."""
+    header = decode_header(octets(data))
+
+    assert header is not None
+    assert expected == breaches(header, Role.SERVER, compression=True)
+
+
 def test_the_first_fault_is_the_one_that_is_raised() -> None:
     """`check` is for those who need to know only whether to go on."""
     header = FrameHeader(True, 4, Opcode.TEXT, 0, None, 2)
@@ -131,6 +157,7 @@ def test_the_first_fault_is_the_one_that_is_raised() -> None:
 
     assert (rules.RESERVED_BITS, 0) == (caught.value.rule, caught.value.offset)
     check(header._replace(rsv=0), Role.SERVER)
+    check(header, Role.SERVER, compression=True)
 
 
 @pytest.mark.parametrize("opcode", range(16))

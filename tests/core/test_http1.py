@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rawws.core import rules
 from rawws.core.agreement import Agreement
 from rawws.core.connection import Connection, Wants
+from rawws.core.deflate import Deflate, DeflateTerms
 from rawws.core.errors import LocalProtocolError, NotOpen
 from rawws.core.events import Closed
 from rawws.core.headers import accept_for
@@ -720,6 +721,90 @@ def test_answers_before_the_answer_have_an_end():
     for pieces in chopped(b"HTTP/1.1 100 Continue\r\n\r\n" * 10):
         (closed,) = feed(client(limits=Limits(header_bytes=200)), pieces)
         assert (1006, "error", rules.RESPONSE_TOO_LARGE) == ending(closed)
+
+
+# --- Both agree on compression --------------------------------------------------------------------------------------
+
+OFFER = b"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10; client_max_window_bits=9"
+FALLBACK = b", permessage-deflate; client_max_window_bits=9\r\n"
+CHOICE = b"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10; client_max_window_bits=9\r\n"
+HELLO_COMPRESSED = bytes.fromhex("c1 07 f2 48 cd c9 c9 07 00")
+
+
+def with_field(head, field):
+    """A head with one field more, the last."""
+    return head.removesuffix(b"\r\n") + field + b"\r\n"
+
+
+def test_a_client_offers_compression_and_has_it():
+    """RFC 7692 section 5: one field in the request, one in the answer; then compressed messages are read."""
+    opens = client(compression=Deflate(10, 9))
+    assert OFFER + FALLBACK in opens.data_to_send()
+
+    answer = with_field(ANSWER, CHOICE)
+    for pieces in chopped(answer, HELLO_COMPRESSED):
+        opens = client(compression=Deflate(10, 9))
+        connected, message = feed(opens, pieces)
+        terms = DeflateTerms(server_max_window_bits=10, client_max_window_bits=9, wish=Deflate(10, 9))
+        assert terms == connected.agreement.compression == opens.compression
+        assert "Hello" == message
+
+
+def test_a_server_grants_compression_and_has_it():
+    """What came early is read on the terms that were settled meanwhile."""
+    early = octets("c1 87 00000000 f248cdc9c90700")
+    for pieces in chopped(with_field(REQUEST, OFFER + FALLBACK), early):
+        server, events, out = serve(pieces, lambda server: server.accept("chat", compression=Deflate(12, 12)))
+        assert with_field(ANSWER, CHOICE) == out
+        assert ["Hello"] == [*events[1:], *server.events()]
+        assert 9 == server.compression.client_max_window_bits
+
+
+def test_a_server_that_is_not_asked_says_nothing_of_compression():
+    """And one that does not want it says nothing either; RSV1 then breaks a rule."""
+    answers = (lambda server: server.accept("chat", compression=Deflate())), (lambda server: server.accept("chat"))
+    for request, answer in zip((REQUEST, with_field(REQUEST, OFFER + b"\r\n")), answers):
+        server, _, out = serve([request], answer)
+        assert (ANSWER, None) == (out, server.compression)
+        (closed,) = feed(server, octets("c1 80 00000000"))
+        assert (1002, "error", rules.RESERVED_BITS) == ending(closed)
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        b"server_max_window_bits=7",
+        b"server_max_window_bits=99",
+        b"client_max_window_bits=",
+        b'x="a\\b"',
+        b"a; a",
+        b"constructor",
+    ],
+)
+def test_an_offer_that_is_not_right_never_ends_in_an_error(offer):
+    """RFC 7692 section 7: it is declined, and the connection opens without (others answer 500 or crash)."""
+    request = with_field(REQUEST, b"Sec-WebSocket-Extensions: permessage-deflate; " + offer + b"\r\n")
+    for pieces in chopped(request):
+        server, _, out = serve(pieces, lambda server: server.accept("chat", compression=Deflate()))
+        assert (ANSWER, State.OPEN, None) == (out, server.state, server.compression)
+
+
+@pytest.mark.parametrize(
+    ("rule", "choice"),
+    [
+        (rules.COMPRESSION_TERMS, b"permessage-deflate; x"),
+        (rules.COMPRESSION_TERMS, b"permessage-deflate; client_max_window_bits"),
+        (rules.COMPRESSION_TERMS, b"permessage-deflate; server_max_window_bits=16"),
+        (rules.EXTENSION_UNOFFERED, b"permessage-deflate, permessage-deflate"),
+        (rules.EXTENSION_UNOFFERED, b"permessage-foo"),
+    ],
+)
+def test_a_choice_that_is_not_right_fails_the_connection(rule, choice):
+    """RFC 7692 section 7: the client "MUST _Fail the WebSocket Connection_"."""
+    for pieces in chopped(with_field(ANSWER, b"Sec-WebSocket-Extensions: " + choice + b"\r\n")):
+        fails = client(compression=Deflate())
+        (closed,) = feed(fails, [*pieces, HI])
+        assert (1006, "error", rule) == ending(closed)
 
 
 NOT_FOUND = (b"content-type", b"text/plain")

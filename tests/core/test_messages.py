@@ -1,5 +1,6 @@
 """From payloads to messages: the long way, which every message can take, and the short one for plain messages."""
 
+import zlib
 from collections import deque
 from itertools import islice
 
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 
 from rawws.core import rules
 from rawws.core.connection import Connection
+from rawws.core.deflate import Inflater
 from rawws.core.errors import ProtocolError
 from rawws.core.events import Chunk, Event
 from rawws.core.frames import FrameHeader, Opcode
-from rawws.core.messages import Reassembly, take_plain
+from rawws.core.messages import AT_ONCE, Reassembly, take_plain
 from rawws.core.settings import Limits, Role
+from tests.deflate_decoder import stored
 from tests.wire import BINARY, KEY, PING, TEXT, feed, frame, octets
 
 NO_LIMIT = 2**63
@@ -21,9 +24,21 @@ NO_LIMIT = 2**63
 MESSAGES = st.text(max_size=40) | st.binary(max_size=40) | st.integers(120, 135).map(bytes)
 
 
-def header(opcode: int, length: int = 0, fin: bool = False) -> FrameHeader:
+def header(opcode: int, length: int = 0, fin: bool = False, rsv: int = 0) -> FrameHeader:
     """A data frame as its sender announces it."""
-    return FrameHeader(fin, 0, opcode, length, None, 2)
+    return FrameHeader(fin, rsv, opcode, length, None, 2)
+
+
+def compressed_message(opcode: int, limits: Limits = Limits()) -> Reassembly:
+    """A compressed message of which the first frame was announced."""
+    message = Reassembly(limits, Inflater(15, True))
+    message.admit(header(opcode, rsv=4))
+    return message
+
+
+def deflated(data: bytes) -> bytes:
+    """As the payload of a message."""
+    return zlib.compress(data, wbits=-15) + b"\x00"
 
 
 def plain(message: str | bytes, key: bytes | None) -> bytes:
@@ -133,6 +148,111 @@ def test_without_limits_everything_is_admitted() -> None:
         message.admit(header(Opcode.CONTINUATION, 2**62))
 
     assert 0 == message.held
+
+
+# --- Decompressing ----------------------------------------------------------------------------------------------------
+
+
+def test_rsv1_says_whether_a_message_is_compressed() -> None:
+    """In its first frame; the others do not change it, and the next message begins afresh."""
+    message = compressed_message(Opcode.TEXT)
+    assert message.compressed
+    message.admit(header(Opcode.CONTINUATION))
+    assert message.compressed
+    message.admit(header(Opcode.TEXT))
+    assert not message.compressed
+
+
+def test_decompressing_stops_now_and_then() -> None:
+    """However little a great deal of data takes, somebody has to ask for more, and nothing is used up twice."""
+    payload, size = deflated(bytes(10 * AT_ONCE)), 0
+    message = compressed_message(Opcode.BINARY)
+    turns, ended = 0, False
+    while not ended:
+        data, used, ended = message.decompress(payload, last=True)
+        payload, size, turns = payload[used:], size + len(data), turns + 1
+        assert len(data) <= AT_ONCE + 1024
+        assert size == message.size
+
+    assert (10 * AT_ONCE, b"") == (size, payload)
+    assert turns >= 10
+
+
+@pytest.mark.parametrize("size", [AT_ONCE - 300, AT_ONCE - 1, AT_ONCE, AT_ONCE + 1, AT_ONCE + 300])
+@pytest.mark.parametrize("limit", [None, AT_ONCE, 2 * AT_ONCE])
+def test_what_is_held_back_belongs_to_its_piece(size: int, limit: int | None) -> None:
+    """Also where a piece gives just as much as is taken at once; and a limit holds to the byte."""
+    for ending in (b"", b"a"):
+        message = compressed_message(Opcode.BINARY, Limits(message=limit))
+        squeezed = zlib.compressobj(wbits=-15)
+        pieces = [squeezed.compress(bytes(size)) + squeezed.flush(zlib.Z_SYNC_FLUSH)]
+        pieces += [squeezed.compress(ending) + squeezed.flush(zlib.Z_SYNC_FLUSH)]
+        found = 0
+        try:
+            for piece, last in zip(pieces, (False, True)):
+                while True:
+                    data, used, _ = message.decompress(piece, last)
+                    found, piece = found + len(data), piece[used:]
+                    if not piece:
+                        break
+            rule = None
+        except ProtocolError as error:
+            rule = error.rule
+
+        too_big = limit is not None and size + len(ending) > limit
+        assert rule is (rules.MESSAGE_TOO_BIG if too_big else None)
+        assert too_big or size + len(ending) == found == message.size
+
+
+@pytest.mark.parametrize(
+    "limit, allowed", [(0, 1024), (7, 1031), (8, 1033), (1000, 2149), (2**20, 2**20 + 2**17 + 1024)]
+)
+def test_a_compressed_message_may_be_a_little_longer_on_the_wire(limit: int, allowed: int) -> None:
+    """Compressing what cannot be compressed adds to it: an eighth and 1 KiB are allowed for, over all its frames."""
+    message = Reassembly(Limits(message=limit), Inflater(15, True))
+    message.admit(header(Opcode.BINARY, allowed, rsv=4))
+    message.admit(header(Opcode.CONTINUATION, 0))
+    with pytest.raises(ProtocolError) as caught:
+        message.admit(header(Opcode.CONTINUATION, 1))
+
+    assert (rules.MESSAGE_TOO_BIG, 1) == (caught.value.rule, caught.value.offset)
+    Reassembly(Limits(message=None), Inflater(15, True)).admit(header(Opcode.BINARY, 2**62, rsv=4))
+
+
+@pytest.mark.parametrize("pieces", [[b"a\xffb"], [b"a", b"\xff", b"b"], [b"a\xed", b"\xa0", b"\x80"], [b"a\xe2", b"b"]])
+def test_bad_text_in_a_compressed_message_is_told_when_its_frame_ends(pieces: list[bytes]) -> None:
+    """Corrupt data in the same frame goes first; so it does not matter which of both a piece ends in."""
+    message = compressed_message(Opcode.TEXT)
+    at = 0
+    for piece in pieces:
+        message.add(piece, at, last=False)
+        at += len(piece)
+    assert "" == message.add(b"more", at, last=False)
+
+    with pytest.raises(ProtocolError) as caught:
+        message.end_frame()
+    assert (rules.TEXT_NOT_UTF8, 1) == (caught.value.rule, caught.value.offset)
+
+
+@pytest.mark.parametrize("pieces", [[b"a\xff"], [b"a\xff", b"b"], [b"a\xff", b""], [b"a\xe2\x82"]])
+def test_bad_text_in_a_compressed_message_is_told_at_its_end(pieces: list[bytes]) -> None:
+    """With the byte of the message that is to blame."""
+    message = compressed_message(Opcode.TEXT)
+    for piece in pieces[:-1]:
+        message.add(piece, 0, last=False)
+
+    with pytest.raises(ProtocolError) as caught:
+        message.add(pieces[-1], 0 if len(pieces) == 1 else 2, last=True)
+    assert (rules.TEXT_NOT_UTF8, 1) == (caught.value.rule, caught.value.offset)
+
+
+def test_good_text_is_not_told_on() -> None:
+    """The end of a frame in the middle of a character is no fault."""
+    message = compressed_message(Opcode.TEXT)
+    for piece, expected in ((b"a\xe2", "a"), (b"\x82", ""), (b"\xac", "€")):
+        data = message.decompress(stored(piece), last=False)[0]
+        assert (piece, expected) == (data, message.add(data, message.size - len(data), last=False))
+        message.end_frame()
 
 
 # --- The short way ----------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rawws.core import rules
 from rawws.core.agreement import Agreement, Extension
 from rawws.core.connection import Connection
+from rawws.core.deflate import Deflate, DeflateTerms
 from rawws.core.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from rawws.core.settings import Limits, Role
 from rawws.core.states import State
@@ -699,6 +700,92 @@ def test_a_client_on_http_2_needs_no_key_and_gets_a_2xx():
     assert rules.RESPONSE_STATUS is rule_of(upgrade.check, 101, ANSWER.items())
 
 
+# --- Compression ----------------------------------------------------------------------------------------------------
+
+
+def chosen(*fields, compression=Deflate(15, 15)):
+    """What a server answers to offers in these fields."""
+    accepted = parse((b"sec-websocket-extensions", list(fields))).accept(compression=compression)
+    return dict(accepted.headers).get(b"sec-websocket-extensions")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ([b"PMD"], b"PMD"),
+        ([b"PMD; server_max_window_bits=9, PMD"], b"PMD; server_max_window_bits=9"),
+        ([b"PMD, PMD; server_max_window_bits=9"], b"PMD"),
+        ([b"PMD; server_max_window_bits=7, PMD"], b"PMD"),
+        ([b"PMD; x, PMD; server_no_context_takeover"], b"PMD; server_no_context_takeover"),
+        ([b"PMD; x", b"PMD"], b"PMD"),
+        ([b"x-webkit-deflate-frame", b"foo; a=1, PMD; client_no_context_takeover"], b"PMD; client_no_context_takeover"),
+        ([b'PMD; server_max_window_bits="10"'], b"PMD; server_max_window_bits=10"),
+        ([b"PMD; client_max_window_bits="], None),
+        ([b"PMD; x", b"PMD; server_max_window_bits"], None),
+        ([b"permessage-foo"], None),
+        ([b"Permessage-Deflate"], None),
+        ([b"constructor", b"__proto__"], None),
+        ([], None),
+    ],
+)
+def test_the_first_offer_that_can_be_accepted_is(fields, expected):
+    """RFC 7692 section 5: the order says what the client likes best; what is not right is passed over."""
+    fields = [field.replace(b"PMD", b"permessage-deflate") for field in fields]
+
+    assert (expected and expected.replace(b"PMD", b"permessage-deflate")) == chosen(*fields)
+    assert None is chosen(*fields, compression=None)
+
+
+def test_what_was_agreed_on_is_in_the_connection():
+    """Both sides, with their own level and threshold."""
+    ours, theirs = Deflate(10, 11, level=9), Deflate(9, 9, threshold=1)
+    upgrade = ClientUpgrade(compression=theirs, random=nonce)
+    accepted = UpgradeRequest.parse([(b"host", b"a"), *upgrade.headers()]).accept(compression=ours)
+    terms = DeflateTerms(server_max_window_bits=9, client_max_window_bits=9, wish=ours)
+
+    assert terms == accepted.agreement.compression == accepted.connection().compression
+    client = upgrade.complete(accepted.status, accepted.headers)
+    assert DeflateTerms(False, False, 9, 9, theirs) == client.compression
+
+
+def test_compression_works_over_http_2_alike():
+    """RFC 8441 5: extensions are negotiated in the same field."""
+    upgrade = ClientUpgrade(compression=Deflate(), http_version="2")
+    request = parse2((b"sec-websocket-extensions", [dict(upgrade.headers())[b"sec-websocket-extensions"]]))
+    accepted = request.accept(compression=Deflate())
+
+    assert accepted.agreement == upgrade.check(accepted.status, accepted.headers)
+    assert accepted.agreement.compression is not None
+
+
+@pytest.mark.parametrize(
+    ("rule", "given"),
+    [
+        (rules.COMPRESSION_TERMS, [b"permessage-deflate; x"]),
+        (rules.COMPRESSION_TERMS, [b"permessage-deflate; client_max_window_bits"]),
+        (rules.COMPRESSION_TERMS, [b"permessage-deflate; client_max_window_bits=16"]),
+        (rules.COMPRESSION_TERMS, [b"permessage-deflate; client_max_window_bits="]),
+        (rules.COMPRESSION_TERMS, [b"permessage-deflate; server_no_context_takeover=1"]),
+        (rules.COMPRESSION_TERMS, [b"permessage-deflate; server_max_window_bits=9; server_max_window_bits=9"]),
+        (rules.COMPRESSION_TERMS, [b"permessage-deflate; x, permessage-foo"]),
+        (rules.EXTENSION_UNOFFERED, [b"permessage-deflate, permessage-deflate"]),
+        (rules.EXTENSION_UNOFFERED, [b"permessage-deflate, permessage-foo"]),
+        (rules.EXTENSION_UNOFFERED, [b"permessage-foo, permessage-deflate"]),
+        (rules.EXTENSION_UNOFFERED, [b"Permessage-Deflate"]),
+        (rules.RESPONSE_EXTENSIONS, [b"permessage-deflate", b"permessage-deflate"]),
+        (rules.RESPONSE_EXTENSIONS, [b"permessage-deflate;"]),
+    ],
+)
+def test_an_answer_about_compression_that_is_not_right_fails_the_connection(rule, given):
+    """RFC 7692 sections 5 and 7; RFC 6455 11.3.2 on the field that appears once."""
+    assert rule is rule_of(check, (b"sec-websocket-extensions", given), compression=Deflate())
+
+
+def test_without_an_answer_about_compression_there_is_none():
+    """RFC 7692 section 5: "both endpoints proceed without per-message compression"."""
+    assert Agreement() == check(compression=Deflate())
+
+
 # --- Both, and anything ---------------------------------------------------------------------------------------------
 
 
@@ -726,7 +813,7 @@ def test_whatever_is_asked_there_is_an_answer(fields, target, version):
     try:
         request = UpgradeRequest.parse(headers, target=target, http_version=version)
         request.check_origin(SAME_ORIGIN)
-        assert 101 == request.accept().status
+        assert 101 == request.accept(compression=Deflate()).status
     except RemoteProtocolError as error:
         breach = error
     else:
@@ -744,7 +831,7 @@ def test_whatever_is_answered_it_is_believed_or_not(fields, status):
     headers = [(name, value) for name, value in ANSWER.items() if name not in names] + fields
     for code in (status, 101):
         with suppress(RemoteProtocolError):
-            ClientUpgrade(subprotocols=["a"], random=nonce).complete(code, headers)
+            ClientUpgrade(subprotocols=["a"], compression=Deflate(), random=nonce).complete(code, headers)
 
 
 def test_a_field_of_wsgi_whose_name_is_not_ascii_is_passed_over():

@@ -113,6 +113,11 @@ class Peer:
         """The side under test."""
         return self.role.peer
 
+    @property
+    def secure(self) -> bool:
+        """Whether the connection runs over TLS."""
+        return self._writer.get_extra_info("ssl_object") is not None
+
     async def another(self, **options: Any) -> "Peer":
         """One more connection with the target, as far open as the case asks for; `options` as for the driver."""
         if self._another is None:
@@ -253,7 +258,7 @@ class Peer:
             elif heard == Pong(probe):
                 raise Wrong(expected, "the violation was swallowed: a ping behind it was answered")
             elif isinstance(heard, Close):
-                await self._part()
+                await self.part()
                 return
             elif isinstance(heard, End):
                 return
@@ -268,7 +273,7 @@ class Peer:
             raise Wrong(f"a Close with {names}", str(heard))
         if reason is not None and heard.reason != reason:
             raise Wrong(f"the reason {shown(reason)}", str(heard))
-        await self._part()
+        await self.part()
 
     async def bye(self) -> None:
         """Close cleanly, as every case does in which the connection should still be alive."""
@@ -279,7 +284,7 @@ class Peer:
             raise Wrong("a Close in answer to ours", str(heard))
         if heard.code not in (1000, None):
             raise Wrong("the Close echoed, 1000", str(heard))
-        await self._part()
+        await self.part()
 
     async def ends(self, seconds: float | None = None) -> None:
         """TCP ends."""
@@ -287,7 +292,7 @@ class Peer:
         if not isinstance(heard, End):
             raise Wrong("the end of the TCP connection", str(heard))
 
-    async def _part(self) -> None:
+    async def part(self) -> None:
         """Both Close frames are there: the server ends TCP first (7.1.1)."""
         if not self.close_sent:
             code = self.close_heard.code if self.close_heard is not None else None
@@ -411,6 +416,15 @@ class Peer:
         del self._received[: end + 4]
         return head
 
+    async def octets(self, size: int) -> bytes:
+        """The next `size` bytes; fewer if TCP ends before, or they do not come in time."""
+        deadline = monotonic() + self.patience.reply
+        while len(self._received) < size and self._end is None and await self._wait_for_news(deadline):
+            pass
+        found = bytes(self._received[:size])
+        del self._received[:size]
+        return found
+
     async def rest(self, seconds: float) -> bytes:
         """Everything else that the target sends until it ends TCP or the time is over."""
         deadline = monotonic() + seconds
@@ -449,6 +463,16 @@ class Peer:
         if extensions:
             ask.put("Sec-WebSocket-Extensions", extensions)
         await self.write(bytes(ask))
+        chosen = (await self.accepted(ask)).get("sec-websocket-extensions")
+        if extensions and not chosen:
+            raise Skip(f"the server declines {extensions}")
+
+    async def accepted(self, ask: Ask) -> Head:
+        """The answer to a request that was written: it opens the connection, on what terms so ever.
+
+        Raises:
+            Wrong: it does not.
+        """
         answer = await self.head()
         if not isinstance(answer, Head):
             raise Wrong("an answer to the opening handshake", str(answer))
@@ -456,9 +480,9 @@ class Peer:
         if answer.status != 101 or answer.get("sec-websocket-accept") != accept_for(ask.key):
             raise Wrong("a 101 with the right Sec-WebSocket-Accept", shown(answer.first))
         chosen = answer.get("sec-websocket-extensions")
-        if extensions and not chosen:
-            raise Skip(f"the server declines {extensions}")
         self.agree(_extension(chosen) if chosen else None)
+        self._opened = True
+        return answer
 
     async def asked(self) -> Head:
         """The opening handshake of a client under test."""

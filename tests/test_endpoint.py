@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from rawws import ClientConnection, Closed, HandshakeRejected, Rejected, RemoteProtocolError, Response, ServerConnection
+from rawws import (
+    ClientConnection,
+    Closed,
+    Deflate,
+    HandshakeRejected,
+    Rejected,
+    RemoteProtocolError,
+    Response,
+    ServerConnection,
+)
 from rawws.core import rules
 from rawws.core.events import Event
 from rawws.core.http1 import Request
@@ -13,6 +22,7 @@ from rawws.core.settings import Limits
 from rawws.endpoint import (
     Options,
     Reception,
+    check_compression,
     check_options,
     client_connection,
     header_pairs,
@@ -71,6 +81,14 @@ class TestOptions:
         with pytest.raises(TypeError, match=r"'max_sise'.* max_size, .*receive_limit"):
             check_options(wrong)
 
+    @pytest.mark.parametrize("wrong", ["deflate", "", 0, False, True, object(), Deflate])
+    def test_of_compression_are_values(self, wrong: Any) -> None:
+        """A compression is an instance of `Deflate` or of one's own, or None; what else is falsy is none of them."""
+        check_compression(None)
+        check_compression(Deflate(level=9))
+        with pytest.raises(TypeError, match=r"compression is Deflate\(\.\.\.\) or None, not "):
+            check_compression(wrong)
+
     def test_do_not_cover_everything(self) -> None:
         """What has no option of its own is left to who embeds the core."""
         assert {"pongs", "header_bytes", "header_line", "header_count", "response_body"} == {
@@ -104,6 +122,11 @@ class TestRequest:
         assert ["GET /b HTTP/1.1", "Host: a.example:81"] == lines[:2]
         assert f"Sec-WebSocket-Key: {NONCE}" in lines
         assert ["Origin", "User-Agent", "Authorization", "X-A"] == [line.partition(":")[0] for line in lines[-6:-2]]
+
+    def test_offers_what_it_is_given(self) -> None:
+        """Compression is offered in a field of its own, and only if it is asked for."""
+        assert b"Extensions" not in client()
+        assert b"\r\nSec-WebSocket-Extensions: permessage-deflate; " in client(compression=Deflate())
 
     @pytest.mark.parametrize("name", ["user-agent", "USER-AGENT", "authorization"])
     def test_fields_of_ones_own_go_first(self, name: str) -> None:

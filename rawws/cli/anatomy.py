@@ -227,6 +227,7 @@ def _is_whole(found: list[Block], data: bytes) -> bool:
 
 def _block_row(number: int, block: Block, data: bytes) -> Row:
     size = "empty" if not block.size else "1 byte" if block.size == 1 else f"{block.size:,} bytes"
+    size += f", {block.repeated:,} of them repeated" if block.repeated else ""
     goes_on = " and more" if block.end is None and block.kind != 3 else ""
     meaning = f"DEFLATE block {number}: BFINAL {block.final:d}, BTYPE {block.kind:02b} ({KINDS[block.kind]})"
     place, bit = divmod(block.begin, 8)

@@ -22,6 +22,8 @@ class Block(NamedTuple):
     """BTYPE, from 0 to 3."""
     size: int
     """How many bytes it says, as far as it is there."""
+    repeated: int
+    """How many of them it does not spell out: they are the same as so many bytes ago."""
     begin: int
     """Of its first bit; a byte counts eight of them, from the lowest."""
     end: int | None
@@ -41,7 +43,7 @@ def blocks(data: bytes) -> Iterator[Block]:
             end = bits.at
         except (EOFError, ValueError, IndexError):  # IndexError: there are more symbols than there are lengths.
             pass
-        yield Block(final, kind, walk.size, begin, end)
+        yield Block(final, kind, walk.size, walk.repeated, begin, end)
         if end is None:
             return
         if final:
@@ -105,7 +107,7 @@ class _Walk:
 
     def __init__(self, bits: _Bits) -> None:
         self._bits = bits
-        self.size = 0
+        self.size = self.repeated = 0
 
     def through(self, kind: int) -> None:
         if kind == 0:
@@ -141,6 +143,7 @@ class _Walk:
             length = shortest + bits.take(extra)
             bits.take(_DISTANCE_BITS[distances.read(bits)])
             self.size += length
+            self.repeated += length
 
     def _dynamic(self) -> tuple[_Code, _Code]:
         """The codes that a block brings along (3.2.7)."""

@@ -12,14 +12,15 @@ from rawws.cli.blocks import MOST_READ, Block, blocks
 @pytest.mark.parametrize(
     "wire, expected",
     [
-        ("f248cdc9c907000000ffff", [Block(False, 1, 5, 0, 50), Block(False, 0, 0, 50, 88)]),
-        ("000500faff48656c6c6f", [Block(False, 0, 5, 0, 80)]),
-        ("f348cdc9c9070000000000ffff"[:18], [Block(True, 1, 5, 0, 50), Block(False, 0, 0, 56, None)]),
-        ("f248", [Block(False, 1, 1, 0, None)]),
-        ("000500faff4865", [Block(False, 0, 2, 0, None)]),
-        ("0005000000", [Block(False, 0, 0, 0, None)]),
-        ("06", [Block(False, 3, 0, 0, None)]),
-        ("05", [Block(True, 2, 0, 0, None)]),
+        ("f248cdc9c907000000ffff", [Block(False, 1, 5, 0, 0, 50), Block(False, 0, 0, 0, 50, 88)]),
+        ("f20011000000", [Block(False, 1, 5, 4, 0, 31), Block(False, 0, 0, 0, 31, None)]),
+        ("000500faff48656c6c6f", [Block(False, 0, 5, 0, 0, 80)]),
+        ("f348cdc9c907000000", [Block(True, 1, 5, 0, 0, 50), Block(False, 0, 0, 0, 56, None)]),
+        ("f248", [Block(False, 1, 1, 0, 0, None)]),
+        ("000500faff4865", [Block(False, 0, 2, 0, 0, None)]),
+        ("0005000000", [Block(False, 0, 0, 0, 0, None)]),
+        ("06", [Block(False, 3, 0, 0, 0, None)]),
+        ("05", [Block(True, 2, 0, 0, 0, None)]),
         ("", []),
     ],
 )

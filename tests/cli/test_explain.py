@@ -244,7 +244,7 @@ def test_a_compressed_message_is_shown_in_both_forms(run: Run) -> None:
     [
         ("41 03 f248cd 80 04 c9c90700", ["3 → 2 bytes", "'He'", "'llo'", "frames 1, 2: 'Hello', 5 bytes from 7 bytes"]),
         ("c1 07 f248cdc9c90700 c1 07 f248cdc9c90700", ["frame 2  TEXT: a whole text message, compressed, 7 → 5 bytes"]),
-        ("c1 07 f248cdc9c90700 c1 05 f200110000", ["frame 2  TEXT: a whole text message, compressed, 5 → 5 bytes"]),
+        ("c1 07 f248cdc9c90700 c1 05 f200110000", ["compressed, 5 → 5 bytes", "5 bytes, 4 of them repeated"]),
         (
             "c1 07 f248cdc9c90700 81 02 4869 c1 05 f200110000",
             ["frame 3  TEXT: a whole text message, compressed, 5 → 5"],

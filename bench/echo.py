@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     on_one_core()
     if options.quick:
         options.rounds, options.seconds, options.connections = 1, 0.02, 20
-    _allow_files(2 * options.connections + 500)
+    allow_files(2 * options.connections + 500)
     names = options.servers or present(SERVERS)
     scenarios = [scenario for scenario in SCENARIOS if options.only in scenario.name]
     costs = measure(scenarios, names, options.rounds, options.seconds)
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(line)
 
 
-def _allow_files(count: int) -> None:
+def allow_files(count: int) -> None:
     """Let this process and its children open that many files, if they may."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < count and (hard == resource.RLIM_INFINITY or hard > soft):

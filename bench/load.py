@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -102,16 +102,22 @@ def open_connection(port: int, handshake: bool) -> socket.socket:
     sock = socket.create_connection(("127.0.0.1", port), 10)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if handshake:
-        sock.sendall(REQUEST)
-        answer = b""
-        while not answer.endswith(b"\r\n\r\n"):
-            more = sock.recv(1)
-            if not more:
-                raise ConnectionError("the server ended the connection in the opening handshake")
-            answer += more
-        if b" 101 " not in answer.partition(b"\r\n")[0]:
-            raise ConnectionError(answer.decode("latin-1"))
+        shake_hands(sock, REQUEST)
     return sock
+
+
+def shake_hands(sock: socket.socket, request: bytes) -> bytes:
+    """Ask for a WebSocket connection; the answer, which is a yes."""
+    sock.sendall(request)
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        more = sock.recv(1)
+        if not more:
+            raise ConnectionError("the server ended the connection in the opening handshake")
+        answer += more
+    if b" 101 " not in answer.partition(b"\r\n")[0]:
+        raise ConnectionError(answer.decode("latin-1"))
+    return answer
 
 
 def hang_up(socks: list[socket.socket], handshake: bool) -> None:
@@ -127,65 +133,93 @@ def hang_up(socks: list[socket.socket], handshake: bool) -> None:
 
 
 class Line:
-    """One connection under load: keeps `window` messages under way, and checks every byte that comes back."""
+    """One connection under load: keeps messages under way, and sees to it that what comes back is right.
 
-    def __init__(self, sock: socket.socket, scenario: Scenario, plain: bool) -> None:
+    What it sends comes round: `block` is whole frames and, if any stretch of them is to go out in one piece, more of
+    the same behind them.
+    """
+
+    def __init__(self, sock: socket.socket, block: bytes, size_of_round: int) -> None:
         sock.setblocking(False)
         self.sock = sock
-        payload = bytes(range(32, 127)) * (scenario.size // 95 + 1)
-        asked = encode_frame(Opcode.BINARY, payload[: scenario.size], KEY)
-        answer = asked if plain else encode_frame(Opcode.BINARY, payload[: scenario.size])
-        self._request_size = len(asked)
-        self._answer_size = len(answer)
-        # One more than the window, so that any stretch of it can be cut out of the block.
-        self._block = memoryview(asked * (scenario.window + 1))
-        repeats = READ // len(answer) + 2
-        self._expected = answer * repeats
+        self._block = memoryview(block)
+        self._size_of_round = size_of_round
         self._unsent = 0
-        self._sent_of_frame = 0
-        self._received = 0
+        self._position = 0
         self.answered = 0
         self.asked = 0
 
+    def size_of(self, count: int) -> int:
+        """How many bytes the next so many messages are."""
+        raise NotImplementedError
+
+    def pull(self) -> int:
+        """Read once; how many messages were answered by that."""
+        raise NotImplementedError
+
     def ask(self, count: int) -> None:
         """Send this many more messages, as far as the socket takes them now."""
-        self._unsent += count * self._request_size
+        self._unsent += self.size_of(count)
         self.asked += count
         self.push()
 
     def push(self) -> None:
         """Send more of what waits."""
         while self._unsent:
-            start = self._sent_of_frame
+            start = self._position
             try:
                 size = self.sock.send(self._block[start : start + min(self._unsent, len(self._block) - start)])
             except BlockingIOError:
                 return
             self._unsent -= size
-            self._sent_of_frame = (start + size) % self._request_size
+            self._position = (start + size) % self._size_of_round
 
     @property
     def blocked(self) -> bool:
         """It has something to send that the socket does not take."""
         return self._unsent > 0
 
-    def pull(self) -> int:
-        """Read once; how many messages were answered by that."""
+    def read(self) -> bytes:
+        """What has come; raises `BlockingIOError` if nothing has."""
         data = self.sock.recv(READ)
         if not data:
             raise ConnectionError("the server ended the connection")
+        return data
+
+    def note(self, answered: int) -> int:
+        """So many messages have been answered by now; how many of them are new."""
+        new = answered - self.answered
+        self.answered = answered
+        if answered > self.asked:
+            raise AssertionError("the server answered more than it was asked")
+        return new
+
+
+class PlainLine(Line):
+    """One message, not compressed, over and over; every byte that comes back is compared at once."""
+
+    def __init__(self, sock: socket.socket, scenario: Scenario, plain: bool) -> None:
+        payload = bytes(range(32, 127)) * (scenario.size // 95 + 1)
+        asked = encode_frame(Opcode.BINARY, payload[: scenario.size], KEY)
+        answer = asked if plain else encode_frame(Opcode.BINARY, payload[: scenario.size])
+        super().__init__(sock, asked * (scenario.window + 1), len(asked))
+        self._answer_size = len(answer)
+        self._expected = answer * (READ // len(answer) + 2)
+        self._received = 0
+
+    def size_of(self, count: int) -> int:
+        return count * self._size_of_round
+
+    def pull(self) -> int:
+        data = self.read()
         start = self._received % self._answer_size
         if data != self._expected[start : start + len(data)]:
             raise AssertionError("the server answered something else than it was asked")
         self._received += len(data)
-        before = self.answered
-        self.answered = self._received // self._answer_size
-        if self.answered > self.asked:
-            raise AssertionError("the server answered more than it was asked")
-        return self.answered - before
+        return self.note(self._received // self._answer_size)
 
 
-def drive(lines: list[Line], window: int, seconds: float) -> int:
+def drive(lines: Sequence[Line], window: int, seconds: float) -> int:
     """Keep all lines busy for that long, then wait for the last answers; how many messages were answered."""
     before = sum(line.answered for line in lines)
     with selectors.DefaultSelector() as selector:
@@ -222,7 +256,7 @@ def cost(process: Process, scenario: Scenario, seconds: float) -> Cost:
     """What a message costs this server in this scenario, on fresh connections, once it is warm."""
     plain = process.name == "tcp"
     socks = [open_connection(process.port, not plain) for _ in range(scenario.connections)]
-    lines = [Line(sock, scenario, plain) for sock in socks]
+    lines = [PlainLine(sock, scenario, plain) for sock in socks]
     drive(lines, scenario.window, seconds / 10)
     cpu, wall = process.cpu(), time.perf_counter()
     messages = drive(lines, scenario.window, seconds)
@@ -241,7 +275,7 @@ def memory(process: Process, connections: int) -> float:
         for _ in range(count):
             sock = open_connection(process.port, not plain)
             socks.append(sock)
-            drive([Line(sock, scenario, plain)], 1, 0)
+            drive([PlainLine(sock, scenario, plain)], 1, 0)
 
     open_more(20)
     before = process.memory()

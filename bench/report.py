@@ -8,6 +8,7 @@ import os
 import platform
 import statistics
 import sys
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
@@ -34,8 +35,8 @@ def installed(peers: Iterable[str]) -> list[str]:
 
 def versions() -> dict[str, str]:
     """The version of everything that takes part."""
-    found = {"Python": platform.python_version(), "rawws": rawws.__version__}
-    for name in (*PEERS, "aiofastnet", "websocket-client", "h11"):
+    found = {"Python": platform.python_version(), "zlib": zlib.ZLIB_RUNTIME_VERSION, "rawws": rawws.__version__}
+    for name in (*PEERS, "aiofastnet", "websocket-client", "h11", "zlib-ng", "isal"):
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
     return found

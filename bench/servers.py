@@ -1,19 +1,23 @@
 """Echo servers, one of each library: `python -m bench.servers NAME` prints its port and serves until its input ends.
 
-Compression is off everywhere and messages may be long; all else is as each library has it.
+Messages may be long; all else is as each library has it.  That goes for compression too: who offers none gets none.
 """
 
 import asyncio
+import importlib
 import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, NamedTuple
 
-from rawws import aio, blocking
+import rawws.core.deflate
+from rawws import Deflate, aio, blocking
 
 HOST = "127.0.0.1"
 LARGEST = 16 * 1024 * 1024
+DEFAULT = Deflate()
 
 
 def say(port: int) -> None:
@@ -53,8 +57,8 @@ async def _aio_echo(ws: aio.WebSocket) -> None:
         await ws.send(message)
 
 
-async def rawws_aio() -> None:
-    async with aio.serve(_aio_echo, HOST, 0, max_size=LARGEST) as server:
+async def rawws_aio(wish: Deflate = DEFAULT) -> None:
+    async with aio.serve(_aio_echo, HOST, 0, max_size=LARGEST, compression=wish) as server:
         say(server.port)
         await until_input_ends()
 
@@ -64,8 +68,14 @@ def _blocking_echo(ws: blocking.WebSocket) -> None:
         ws.send(message)
 
 
-def rawws_blocking() -> None:
-    server = blocking.serve(_blocking_echo, HOST, 0, max_size=LARGEST)
+async def rawws_with(codec: str, wish: Deflate) -> None:
+    """With another module in the place of zlib."""
+    rawws.core.deflate.zlib = importlib.import_module(codec)
+    await rawws_aio(wish)
+
+
+def rawws_blocking(wish: Deflate = DEFAULT) -> None:
+    server = blocking.serve(_blocking_echo, HOST, 0, max_size=LARGEST, compression=wish)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     say(server.port)
     sys.stdin.read()
@@ -81,7 +91,7 @@ async def websockets_asyncio() -> None:
         async for message in ws:
             await ws.send(message)
 
-    async with serve(echo, HOST, 0, max_size=LARGEST, compression=None) as server:
+    async with serve(echo, HOST, 0, max_size=LARGEST) as server:
         say(next(iter(server.sockets)).getsockname()[1])
         await until_input_ends()
 
@@ -94,7 +104,7 @@ def websockets_sync() -> None:
             ws.send(message)
 
     sock = socket.create_server((HOST, 0))
-    server = serve(echo, sock=sock, max_size=LARGEST, compression=None)
+    server = serve(echo, sock=sock, max_size=LARGEST)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     say(sock.getsockname()[1])
     sys.stdin.read()
@@ -115,12 +125,15 @@ class WsprotoEcho(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         from wsproto import events
+        from wsproto.extensions import PerMessageDeflate
 
         self.connection.receive_data(data)
         for event in self.connection.events():
             match event:
                 case events.Request():
-                    self.transport.write(self.connection.send(events.AcceptConnection()))
+                    self.transport.write(
+                        self.connection.send(events.AcceptConnection(extensions=[PerMessageDeflate()]))
+                    )
                 case events.Message():
                     self.pieces.append(event.data)
                     if event.message_finished:
@@ -168,7 +181,7 @@ async def aiohttp() -> None:
     from aiohttp import WSMsgType, web
 
     async def echo(request: web.Request) -> web.WebSocketResponse:
-        ws = web.WebSocketResponse(compress=False, max_msg_size=LARGEST)
+        ws = web.WebSocketResponse(max_msg_size=LARGEST)
         await ws.prepare(request)
         async for message in ws:
             if message.type is WSMsgType.TEXT:
@@ -206,7 +219,30 @@ SERVERS = {
     "aiohttp": Server(aiohttp, "aiohttp"),
 }
 
+SETTINGS = {
+    f"{bits}/{memory} level {level}": Deflate(bits, bits, level=level, memory_level=memory)
+    for bits, memory in ((12, 5), (15, 8))
+    for level in (1, 3, 6)
+}
+"""Window bits, memory level and level; the first is what `Deflate()` is."""
+
+CODECS = {"zlib": "zlib", "zlib-ng": "zlib_ng.zlib_ng", "isal": "isal.isal_zlib"}
+"""Modules of one face."""
+
+
+def variants() -> dict[str, Server]:
+    """More servers of rawws, that compress with other settings than the default, or with another codec."""
+    found = {f"rawws aio {name}": Server(partial(rawws_aio, wish)) for name, wish in list(SETTINGS.items())[1:]}
+    found["rawws blocking 15/8 level 1"] = Server(partial(rawws_blocking, SETTINGS["15/8 level 1"]))
+    for codec, level in (("zlib-ng", 1), ("zlib-ng", 2), ("isal", 1)):
+        for bits, memory in ((12, 5), (15, 8)):
+            wish = Deflate(bits, bits, level=level, memory_level=memory)
+            run = partial(rawws_with, CODECS[codec], wish)
+            found[f"rawws aio {codec} {bits}/{memory} level {level}"] = Server(run, CODECS[codec].partition(".")[0])
+    return found
+
+
 if __name__ == "__main__":
-    started = SERVERS[sys.argv[1]].run()
+    started = (SERVERS | variants())[sys.argv[1]].run()
     if started is not None:
         asyncio.run(started)  # type: ignore[arg-type]

@@ -183,6 +183,7 @@ def test_the_opening_handshake_is_explained_and_judged(run: Run) -> None:
         (REQUEST + ANSWER[:-2] + b"Sec-WebSocket-Protocol: chat\r\n\r\n", "subprotocol-unoffered"),
         (REQUEST + ANSWER[:-2] + b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", "extension-unoffered"),
         (with_fields(OFFER) + with_fields(b"permessage-deflate; a=b", ANSWER), "compression-terms (section 7692/7)"),
+        (with_fields(b"permessage-deflate;;"), "extensions-invalid"),
         (REQUEST + ANSWER + bytes.fromhex("c100"), "reserved-bits"),
         (REQUEST + bytes.fromhex("c18000000000"), "reserved-bits"),
     ],
@@ -355,6 +356,13 @@ def test_a_bomb_is_explained_in_a_few_lines(run: Run) -> None:
 
     assert (0, True) == (outcome.code, "33,554,368 more bytes" in outcome.out)
     assert len(outcome.out) < 4000
+
+
+def test_many_blocks_are_counted(run: Run) -> None:
+    """The first few by name: whoever flushes after each byte makes hundreds."""
+    outcome = run("explain", *AGREED, frame(BINARY, bytes.fromhex("000000ffff") * 20 + b"\0", rsv=4).hex())
+
+    assert (0, True) == (outcome.code, "15 more blocks" in outcome.out)
 
 
 def test_json_has_both_forms(run: Run) -> None:

@@ -99,7 +99,12 @@ class ServerTarget:
         peers: list[Peer] = []
 
         async def another(opening: Opening = case.opening, offer: str = case.offer, plain: bool = False) -> Peer:
-            peer = await self.connect(random, another, plain)
+            try:
+                peer = await self.connect(random, another, plain)
+            except Unreachable as error:
+                if not peers:
+                    raise
+                raise Wrong("one more connection", str(error)) from None
             peers.append(peer)
             if opening is Opening.OPEN:
                 await peer.open(offer)

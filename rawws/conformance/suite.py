@@ -152,13 +152,25 @@ async def run(
     target: Target,
     settings: Settings = Settings(),
     on_result: Callable[[Result], object] = lambda result: None,
+    report: Report | None = None,
 ) -> Report:
     """Run these cases and, over everything that was said meanwhile, the passive ones.
+
+    Args:
+        cases: see `select`.
+        target: what is under test.
+        settings: how to run.
+        on_result: called with each verdict as it comes.
+        report: to be filled in; who gives one has what was found so far, also if this is cancelled.
+
+    Returns:
+        The report; not `complete` if the total time was over before, or behind the first failure with `fail_fast`.
 
     Raises:
         Unreachable: the target is not there, or not any more.
     """
-    report = Report(target.name, target.role, seed=settings.seed)
+    report = Report(target.name, target.role) if report is None else report
+    report.seed = settings.seed
     began = monotonic()
 
     async def one(case: Case) -> None:
@@ -167,12 +179,19 @@ async def run(
             await _see_that_it_lives(target, result)
         report.results.append(result)
         on_result(result)
+        if settings.fail_fast and result.verdict is Verdict.FAIL:
+            raise _Enough
 
     active = [case for case in cases if case.opening is not Opening.PASSIVE]
     try:
         async with asyncio.timeout(settings.total):
             await _together([case for case in active if not case.alone], one, settings.jobs)
             await _together([case for case in active if case.alone], one, 1)
+        report.complete = True
+    except* (_Enough, TimeoutError):
+        pass
+    except* Unreachable as group:
+        raise group.exceptions[0] from None
     finally:
         for case in cases:
             if case.opening is Opening.PASSIVE:
@@ -181,8 +200,11 @@ async def run(
                 on_result(result)
         report.results.sort(key=lambda result: order(result.id))
         report.seconds = round(monotonic() - began, 3)
-    report.complete = True
     return report
+
+
+class _Enough(Exception):
+    """The first failure, and no other is wanted."""
 
 
 async def _together(cases: list[Case], one: Callable[[Case], object], jobs: int) -> None:

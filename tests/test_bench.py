@@ -91,6 +91,7 @@ def test_a_cell_has_the_median_its_spread_and_its_ratios():
     }
 
     assert ["20 [10, 30] (2.00, 0.50)", "310"] == echo_cells(taken, "rawws aio")
+    assert ["1234 [1234, 1234]", "9"] == echo_cells({"wsproto": [Answers(1234.4, 0, 1, 9)]}, "wsproto")
     assert ["fails", "-"] == echo_cells(taken, "wsproto")
 
 

@@ -307,7 +307,7 @@ class Peer:
     @property
     def is_open(self) -> bool:
         """The opening handshake is done, and no end was seen, nor begun."""
-        ended = self._end is not None or self.close_heard is not None or self.close_sent
+        ended = self._end is not None or self.close_heard is not None or self.close_sent or self._writer.is_closing()
         return self._opened and not ended
 
     # --- Within -----------------------------------------------------------------------------------------------------

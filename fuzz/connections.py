@@ -31,6 +31,7 @@ def _check_as_client(application: Application, request: Request) -> None:
     client = ClientConnection(
         "example.com",
         subprotocols=request.upgrade.subprotocols,
+        compression=application.choices.compression,
         limits=NO_LIMITS,
         random=lambda size: nonce[:size],
     )
@@ -38,7 +39,8 @@ def _check_as_client(application: Application, request: Request) -> None:
         return  # Base64 of 16 bytes has 4 bits to spare, and the peer filled them.
     if application.choices.answer in (0, 1, 4):
         check_sent(application, client, application.out)
-        assert client.agreement == application.connection.agreement
+        assert client.subprotocol == application.connection.subprotocol
+        assert client.compression == application.connection.compression
     elif application.out:
         _check_refusal(application.out, request)
 
@@ -71,7 +73,8 @@ def client(data: bytes) -> None:
     options: dict[str, Any] = {**choices.options, "random": _Nonces()}
 
     def make() -> Connection:
-        return ClientConnection("example.com", subprotocols=["chat", "superchat"], **{**options, "random": _Nonces()})
+        fresh = {**options, "compression": choices.compression, "random": _Nonces()}
+        return ClientConnection("example.com", subprotocols=["chat", "superchat"], **fresh)
 
     application = check_cutting(make, choices, source.rest())
     reader = ServerConnection(limits=NO_LIMITS)
@@ -80,10 +83,9 @@ def client(data: bytes) -> None:
     request = reader.next_event()
     assert isinstance(request, Request)
     assert request.upgrade is not None
-    opened = any(told[0] is Connected for told in application.told)
-    reader.accept()
-    if opened:
-        check_sent(application, reader, frames)
+    if any(told[0] is Connected for told in application.told):
+        reader.accept()
+        check_sent(application, Connection(Role.SERVER, application.connection.agreement, limits=NO_LIMITS), frames)
     else:
         assert not frames
 
@@ -94,9 +96,13 @@ def opened(data: bytes) -> None:
     choices = Choices.of(source)
     sender = choices.role.peer
     wire = b"".join(source.frames(sender)) if choices.flags & 0x10 else source.rest()
-    application = check_cutting(lambda: Connection(choices.role, **choices.options), choices, wire)
-    check_sent(application, Connection(sender, limits=NO_LIMITS), application.out)
+    application = check_cutting(lambda: _open(choices), choices, wire)
+    check_sent(application, Connection(sender, choices.agreement, limits=NO_LIMITS), application.out)
     _check_streaming(application, choices, wire)
+
+
+def _open(choices: Choices) -> Connection:
+    return Connection(choices.role, choices.agreement, **choices.options)
 
 
 def _check_streaming(application: Application, choices: Choices, wire: bytes) -> None:
@@ -104,7 +110,7 @@ def _check_streaming(application: Application, choices: Choices, wire: bytes) ->
     if choices.reaction & 1:
         return
     other = Choices(choices.flags ^ 1, choices.reaction, choices.size, choices.copy_at)
-    streamed = check_cutting(lambda: Connection(choices.role, **other.options), other, wire)
+    streamed = check_cutting(lambda: _open(other), other, wire)
     assert application.told == streamed.told
     assert application.out == streamed.out
     assert choices.role in Role

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from fuzz.source import Source
 from fuzz.talk import NO_LIMITS, retained
+from rawws.core.agreement import Agreement
 from rawws.core.connection import Connection
+from rawws.core.deflate import Deflate, DeflateTerms
 from rawws.core.errors import LocalProtocolError, NotOpen
 from rawws.core.events import Closed
 from rawws.core.http1 import ClientConnection, Request, ServerConnection
@@ -18,6 +20,9 @@ from tests.wire import Keys
 
 LARGEST = 200
 LIMITS = Limits(message=LARGEST, header_bytes=400, response_body=50)
+
+COMPRESSION = Agreement(compression=DeflateTerms(False, False, 9, 9, Deflate(threshold=9)))
+WINDOW = 1 << 9
 
 SHORT = Patience(linger=300, write_high=200, write_low=50, receive_high=300)
 PATIENCES = (
@@ -43,6 +48,8 @@ MAKERS: tuple[Callable[[], Connection], ...] = (
     lambda: Connection(Role.CLIENT, limits=LIMITS, random=Keys()),
     lambda: ServerConnection(limits=LIMITS, random=Keys()),
     lambda: ClientConnection("a", limits=LIMITS, random=_Nonces()),
+    lambda: Connection(Role.SERVER, COMPRESSION, limits=LIMITS, random=Keys()),
+    lambda: Connection(Role.CLIENT, COMPRESSION, limits=LIMITS, random=Keys()),
 )
 
 HEADS = {
@@ -134,7 +141,7 @@ class Side:
 
     def check_held(self, size: int) -> None:
         held = retained(self.session)
-        bound = 1000 + self.patience.receive_high + 4 * LARGEST + 2 * size + 2 * LIMITS.header_bytes
+        bound = 1000 + WINDOW + self.patience.receive_high + 4 * LARGEST + 2 * size + 2 * LIMITS.header_bytes
         assert held <= bound, f"{held} bytes are held, {bound} are allowed"
 
     # --- The application ------------------------------------------------------------------------------------------
@@ -290,7 +297,7 @@ def _check_out(side: Side) -> None:
         head, _, data = data.partition(b"\r\n\r\n")
         if isinstance(connection, ServerConnection) and not head.startswith(b"HTTP/1.1 101"):
             return
-    reader = Connection(connection.role.peer, limits=NO_LIMITS)
+    reader = Connection(connection.role.peer, connection.agreement, limits=NO_LIMITS)
     reader.receive_data(data)
     ends = [event for event in reader.events() if isinstance(event, Closed)]
     assert all(end.error is None for end in ends), f"we broke a rule: {ends}"

@@ -1,5 +1,6 @@
 """An input taken apart: the first bytes choose, the rest is what a peer sends."""
 
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -42,14 +43,29 @@ class Source:
         """What is left as frames of `sender`, with less to get right than on the wire: mask and length are.
 
         Three bytes stand in front of a payload: the first of the header as it is, a length, and one that says whether
-        something is `_WRONG`.  The top bits of the length say how often the payload is repeated.
+        something is `_WRONG`, or the payload is to be compressed (0xe0 to 0xef: see `press`).  The top bits of the
+        length say how often the payload is repeated.
         """
         while self:
             first, size, how = self.byte(), self.byte(), self.byte()
             payload = self.take(size & 0x3F) * (1, 2, 9, 600)[size >> 6]
+            if how & 0xF0 == 0xE0:
+                # 7.2.1: "for non-final fragments, the removal of 0x00 0x00 0xff 0xff MUST NOT be done"
+                payload = press(payload, how) + (b"" if first & 0x80 else TAIL)
             key = bytes([how, 0, how, 1]) if sender is Role.CLIENT else None
             fields = {"fin": bool(first & 0x80), "rsv": first >> 4 & 7, "key": key}
             yield frame_from(sender, first & 0xF, payload, **{**fields, **_WRONG.get(how, {})})
+
+
+TAIL = bytes.fromhex("0000ffff")
+"""Of a compressed message; it is cut off."""
+
+
+def press(payload: bytes, how: int) -> bytes:
+    """The payload as a compressed message; the last bits of `how` say how: two for the level, one for BFINAL."""
+    stream = zlib.compressobj((0, 1, 6, 9)[how & 3], wbits=-15)
+    data = stream.compress(payload) + stream.flush(zlib.Z_FINISH if how & 4 else zlib.Z_SYNC_FLUSH)
+    return (data + b"\0" if how & 4 else data).removesuffix(TAIL)
 
 
 _WRONG: dict[int, dict[str, Any]] = {

@@ -8,7 +8,9 @@ from enum import Enum
 from typing import Any
 
 from fuzz.source import Source, cut
+from rawws.core.agreement import Agreement
 from rawws.core.connection import Connection, Wants
+from rawws.core.deflate import Deflate
 from rawws.core.errors import LocalProtocolError, NotOpen
 from rawws.core.events import Chunk, Closed, Event, Ping
 from rawws.core.http1 import ClientConnection, Rejected, Request, ServerConnection
@@ -24,6 +26,13 @@ LIMITS = (
 )
 
 NO_LIMITS = Limits(message=None, header_bytes=2**20, header_line=2**20, header_count=1000, response_body=2**20)
+
+WISHES = (
+    Deflate(threshold=0),
+    Deflate(8, 9, threshold=0, level=9, memory_level=1),
+    Deflate(15, 15, threshold=4),
+    Deflate(9, 8, server_no_context_takeover=True, client_no_context_takeover=True, threshold=0),
+)
 
 
 @dataclass
@@ -49,6 +58,17 @@ class Choices:
             "limits": LIMITS[self.flags >> 5 & 3],
             "random": Keys(),
         }
+
+    @property
+    def compression(self) -> Deflate | None:
+        """What this side would like, if it would compress at all."""
+        return WISHES[self.size & 3] if self.reaction & 0x80 else None
+
+    @property
+    def agreement(self) -> Agreement:
+        """For a connection that is open already: that the other side would like the same."""
+        wish = self.compression
+        return Agreement() if wish is None else Agreement(compression=wish.accept(wish.offers()[0]))
 
     @property
     def eof(self) -> bool:
@@ -155,10 +175,10 @@ class Application:
         assert request is not None
         match self.choices.answer:
             case 0 | 4:
-                server.accept()
+                server.accept(compression=self.choices.compression)
             case 1:
                 offered = request.upgrade.subprotocols if request.upgrade else ()
-                server.accept(offered[-1] if offered else None, [("X-Own", "1")])
+                server.accept(offered[-1] if offered else None, [("X-Own", "1")], self.choices.compression)
             case 2:
                 server.reject(404, [("x-why", "because")], b"nothing here")
             case 3:
@@ -227,6 +247,8 @@ def check_held(application: Application, size: int) -> None:
     bound = 200 + size + (limits.message if limits.message is not None else 2**62)
     if connection.state is State.CONNECTING or application.request or isinstance(connection, ClientConnection):
         bound += 2 * limits.header_bytes + limits.response_body
+    if connection.compression is not None:
+        bound += 1 << 15
     held = retained(connection)
     assert held <= bound, f"{held} bytes are held, {bound} are allowed"
 

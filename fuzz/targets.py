@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from fuzz import connections, differential, opening, sessions, taps, uris
+from fuzz import connections, deflate, differential, opening, sessions, taps, uris
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "server": connections.server,
@@ -13,5 +13,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "session": sessions.session,
     "uri": uris.uri,
     "tap": taps.tap,
+    "negotiation": deflate.negotiation,
+    "inflate": deflate.inflate,
     "differential": differential.differential,
 }

@@ -331,6 +331,7 @@ class Connection:
         self._data, self._position = b"", 0
         self._incoming = bytearray()
         self._message.begin(text=False)
+        self._message.decompressor = None
         if self._eof:
             self.theirs = advance(self.theirs, EOF)
         if closed.by == "error":

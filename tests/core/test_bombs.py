@@ -47,6 +47,8 @@ class Peak:
     """How many bytes more than before there were at most."""
 
     bytes: int = 0
+    left: int = 0
+    """How many more there still are."""
 
 
 @contextmanager
@@ -59,7 +61,8 @@ def peak_of(what: str) -> Iterator[Peak]:
     before, _ = tracemalloc.get_traced_memory()
     try:
         yield peak
-        peak.bytes = tracemalloc.get_traced_memory()[1] - before
+        now, most = tracemalloc.get_traced_memory()
+        peak.bytes, peak.left = most - before, now - before
     finally:
         tracemalloc.stop()
         gc.enable()
@@ -137,6 +140,18 @@ def test_pings_between_do_not_start_it_anew() -> None:
     assert isinstance(last, Closed)
     assert 1009 == last.code
     assert peak.bytes < 2 * LIMIT
+
+
+def test_an_ended_connection_keeps_no_window() -> None:
+    """It is not going to read any more; somebody may hold on to it for a while yet."""
+    data = frame(BINARY, pressed(noise(40 * KIB)), rsv=RSV1) + frame(BINARY, ZEROS, rsv=RSV1)
+    connection = reader()
+
+    with peak_of("ended by a bomb behind a message") as peak:
+        take(connection, reads(data))
+
+    assert connection.closed is not None
+    assert peak.left < 8 * KIB
 
 
 def test_many_bombs_that_just_fit() -> None:

@@ -237,7 +237,7 @@ class Peer:
         """These messages come back."""
         await self.expect(*(Text(data) if isinstance(data, str) else Binary(data) for data in messages))
 
-    async def fails(self, *codes: int, allowed: tuple[Heard, ...] = ()) -> None:
+    async def fails(self, *codes: int, allowed: tuple[Heard, ...] = (), text: bool = False) -> None:
         """Behind a violation: the target fails the connection, and acts on nothing that came behind it.
 
         A Ping is sent behind the violation: its Pong proves at once that the violation was swallowed.
@@ -245,18 +245,22 @@ class Peer:
         Args:
             codes: what its Close may say, for the report (7.1.7/1); a drop with no Close is no failure of this case.
             allowed: what came before the violation and may be answered first.
+            text: what is wrong is a whole text message.  Its bytes may become text only when the application asks for
+                them; until then a Ping is answered, and rightly.  So a message is sent instead, and its echo proves it.
         """
         self.transcript.violated = ", ".join(map(str, codes)) or "1002"
-        probe = self.random.randbytes(4).hex().encode()
-        await self.send(self.ping(probe))
+        word = self.random.randbytes(4).hex()
+        probe = Text(word) if text else Pong(word.encode())
+        await self.send(self.text(word) if text else self.ping(word))
         expected = "a failed connection: a Close, or the end of TCP"
         left = list(allowed)
         while True:
             heard = await self.hear()
             if heard in left:
                 left.remove(heard)
-            elif heard == Pong(probe):
-                raise Wrong(expected, "the violation was swallowed: a ping behind it was answered")
+            elif heard == probe:
+                what = "message" if text else "ping"
+                raise Wrong(expected, f"the violation was swallowed: a {what} behind it was answered")
             elif isinstance(heard, Close):
                 await self.part()
                 return

@@ -48,6 +48,8 @@ async def text_then_close(peer: Peer) -> None:
 )
 async def behind_our_close(peer: Peer, what: str) -> None:
     """What comes behind a Close is ignored, and the Close is answered as if it were not there."""
+    # 1.4: "after receiving a control frame indicating the connection should be closed, a peer discards any further data
+    # received."
     late = peer.close(1001) if what == "close" else peer.text("too late")
     await peer.send(peer.close(1000), late)
     await accepted(peer)

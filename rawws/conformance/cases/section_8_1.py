@@ -40,7 +40,7 @@ async def valid_text(peer: Peer, data: bytes) -> None:
 async def invalid_text(peer: Peer, data: bytes) -> None:
     """Text that is not UTF-8 fails the connection."""
     await peer.send(peer.text(data))
-    await peer.fails(1007)
+    await peer.fails(1007, text=True)
 
 
 @family(
@@ -83,7 +83,7 @@ async def invalid_within_text(peer: Peer, in_bytes: bool) -> None:
     """What is not UTF-8 fails the connection also when there is good text around it, and however it is cut."""
     data = f"{WORD} ".encode() + spelled(utf8.HIGH, 3) + b" and more"
     await peer.send(*_fragments(peer, data, *(range(1, len(data)) if in_bytes else ())))
-    await peer.fails(1007)
+    await peer.fails(1007, text=True)
 
 
 _GOOD, _BAD, _REST = WORD.encode(), BEYOND, b"and more"
@@ -130,7 +130,7 @@ async def how_fast_it_fails(peer: Peer, in_frames: bool, parts: tuple[bytes, byt
             await peer.part()
         return
     await peer.write(left)
-    await peer.fails(1007)
+    await peer.fails(1007, text=True)
     peer.note("at the end of the message" if in_frames else "at the end of the frame, or of the message")
 
 
@@ -157,7 +157,7 @@ async def within_a_character(peer: Peer, between: Callable[[Peer], list[bytes]])
         if heard != Text(NOTE.decode()):
             raise Wrong(str(Text(NOTE.decode())), str(heard))
     await peer.send(peer.text(NOTE[:2], fin=False), *between(peer), peer.more(b"no"))
-    await peer.fails(1007)
+    await peer.fails(1007, text=True)
 
 
 @family(
@@ -176,7 +176,7 @@ async def message_by_message(peer: Peer, right: bool, *messages: tuple[int, byte
     if right:
         await peer.echoes(*(data if opcode == BINARY else data.decode() for opcode, data in messages))
     else:
-        await peer.fails(1007)
+        await peer.fails(1007, text=True)
 
 
 BLOCK = 16

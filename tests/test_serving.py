@@ -356,6 +356,18 @@ class TestListening:
         expected = (received, answer.encode() + frame(TEXT, "Hello") + frame(CLOSE, close_body(1000)))
         assert [expected] * 2 == [(b"".join(tap.received_data), b"".join(tap.sent_data)) for tap in taps]
 
+    @behaviour
+    async def test_with_a_tap_over_tls(self, net: Net, authority: trustme.CA) -> None:
+        """It hears what the client has sent, and to the last byte nothing that is still encrypted."""
+        theirs, ours = Counting(), Counting()
+        async with net.serve(tap=lambda: ours, ssl=serving(authority)) as server:
+            uri = f"wss://localhost:{server.port}"
+            async with await net.connect(uri, ssl=trusting(authority), tap=theirs) as ws:
+                await ws.send("Hello")
+                await ws.recv()
+
+        assert b"".join(theirs.sent_data) == b"".join(ours.received_data)
+
 
 class TestEnding:
     """How a server ends."""

@@ -407,7 +407,8 @@ class WebSocket(Endpoint):
             self._lose()
             return
         if data:
-            if self._tap is not None:
+            # An SSLSocket that was shut down gives what came as it came, encrypted: it is thrown away.
+            if self._tap is not None and not (self._hung_up and isinstance(self._sock, tls.SSLSocket)):
                 self._tap.received(data)
             self._session.receive_data(data, monotonic())
         else:

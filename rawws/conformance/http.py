@@ -116,8 +116,8 @@ class Ask(_Head):
 
     @property
     def key(self) -> bytes:
-        """The key in it."""
-        return next((value for name, value in self.fields if name.lower() == b"sec-websocket-key"), b"")
+        """The key in it, without blanks around it."""
+        return next((value.strip(b" \t") for name, value in self.fields if name.lower() == b"sec-websocket-key"), b"")
 
 
 class Answer(_Head):

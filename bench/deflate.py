@@ -121,11 +121,13 @@ def codec_table(found: Mapping[str, Mapping[str, Alone]]) -> str:
     """A line for each setting, a cell for each size: compressing, inflating as rawws does it, and what is left."""
     rows = [["µs to compress + to inflate (what is left)", *found]]
     for name in next(iter(found.values())):
-        alone = [of[name] for of in found.values()]
-        rows.append(
-            [name, *(f"{figure(one.compress)} + {figure(one.inflate_anew)} ({one.ratio:.3f})" for one in alone)]
-        )
+        rows.append([name, *(codec_cell(of[name]) for of in found.values())])
     return table(rows)
+
+
+def codec_cell(alone: Alone) -> str:
+    """Times and ratio."""
+    return f"{figure(alone.compress)} + {figure(alone.inflate_anew)} ({alone.ratio:.3f})"
 
 
 def check_table(found: Mapping[str, Mapping[str, str]]) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.codecs import reach, tempting
+from bench.codecs import Alone, reach, tempting
 from bench.compressed import EMPTY_BLOCK, Answers, CompressedLine, Terms, next_payload, round_of
-from bench.deflate import echo_cells
+from bench.deflate import codec_cell, echo_cells
 from bench.load import KEY
 from bench.records import messages
 from rawws.core.frames import RSV1, Opcode, encode_frame
@@ -92,6 +92,7 @@ def test_a_cell_has_the_median_its_spread_and_its_ratios():
 
     assert ["20 [10, 30] (2.00, 0.50)", "310"] == echo_cells(taken, "rawws aio")
     assert ["1234 [1234, 1234]", "9"] == echo_cells({"wsproto": [Answers(1234.4, 0, 1, 9)]}, "wsproto")
+    assert "12.3 + 4.57 (0.250)" == codec_cell(Alone(12.34, 1, 4.567, 0.25))
     assert ["fails", "-"] == echo_cells(taken, "wsproto")
 
 

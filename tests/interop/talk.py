@@ -16,6 +16,11 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple, TypeVar
 
+from rawws import Deflate, Role
+from rawws.core.agreement import Terms
+from rawws.core.frames import RSV1, Opcode
+from rawws.tap import Frame, Record, Tap, agreed
+
 TIMEOUT = 10
 """Seconds that anything may take."""
 HOST = "127.0.0.1"
@@ -27,6 +32,8 @@ SUBPROTOCOL = "chat"
 """The only one that the servers speak."""
 GREETING = {"X-Greeting": "welcome"}
 """Header fields that the servers add to a 101."""
+
+DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION)
 
 Message = str | bytes
 Result = TypeVar("Result")
@@ -79,12 +86,12 @@ class Talker(ABC):
         return {"path": self.path, "subprotocol": self.subprotocol, "headers": dict(self.headers)}
 
     @abstractmethod
-    async def send(self, message: Message) -> None:
-        """Send a message in one frame."""
+    async def send(self, message: Message, compress: bool | None = None) -> None:
+        """Send a message in one frame; whether to `compress` it can be said to some libraries only."""
 
     @abstractmethod
-    async def send_fragments(self, parts: Sequence[Message]) -> None:
-        """Send one message in several frames."""
+    async def send_fragments(self, parts: Sequence[Message], pings: bool = False) -> None:
+        """Send one message in several frames, and with `pings` a Ping between each and the next."""
 
     @abstractmethod
     async def recv(self) -> Message:
@@ -107,14 +114,58 @@ class Talker(ABC):
         await self.drop()
 
 
+class Wire:
+    """What passed by on the wire of one connection of ours.
+
+    Attributes:
+        path: what the client asked for.
+        frames: of both sides.
+        agreed: the compression that the server's answer agrees on.
+    """
+
+    def __init__(self, role: Role) -> None:
+        self.path = ""
+        self.frames: list[Frame] = []
+        self.agreed: Terms | None = None
+        self.tap = Tap(role, self._note)
+
+    def _note(self, record: Record) -> None:
+        if isinstance(record, Frame):
+            self.frames.append(record)
+        elif record.sender is Role.CLIENT:
+            self.path = self.path or record.text.split()[1].decode()
+        elif record.text.lower().startswith(b"sec-websocket-extensions:"):
+            self.agreed = agreed(record.text.partition(b":")[2].strip())
+
+    def data(self, sender: Role) -> list[Frame]:
+        """The data frames of one side."""
+        return [frame for frame in self.frames if frame.sender is sender and frame.header.opcode in DATA]
+
+    def compressed(self, sender: Role) -> list[Frame]:
+        """Those of them that begin a compressed message."""
+        return [frame for frame in self.data(sender) if frame.header.rsv & RSV1]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is wrong with the frames, whoever sent them."""
+        return [f"{frame.sender.value}: {remark}" for frame in self.frames for remark in frame.remarks]
+
+
 class Offer(NamedTuple):
-    """What a client is to connect to, and what it says there."""
+    """What a client is to connect to, and what it says there.
+
+    Attributes:
+        compression: with None, rawws does without, and the others say what they say by themselves.
+        wire: who listens on the wire, if it is rawws.
+    """
 
     port: int
     path: str
     subprotocols: tuple[str, ...] = ()
     headers: Mapping[str, str] = {}
     tls: Tls | None = None
+    compression: Deflate | None = None
+    wire: Wire | None = None
 
     @property
     def uri(self) -> str:
@@ -128,11 +179,21 @@ class Host:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._endings: dict[str, Future[Ended]] = {}
+        self._wires: list[Wire] = []
 
     def ending(self, path: str) -> "Future[Ended]":
         """How the connection to this path ended, as soon as it is known."""
         with self._lock:
             return self._endings.setdefault(path, Future())
+
+    def overhear(self) -> Tap:
+        """Listens on the wire of a server of ours, on one connection."""
+        self._wires.append(Wire(Role.SERVER))
+        return self._wires[-1].tap
+
+    def wire(self, path: str) -> Wire:
+        """What was heard of the connection to this path."""
+        return next(wire for wire in self._wires if wire.path == path)
 
     async def converse(self, talker: Talker) -> None:
         """Answer each message until the connection is over."""
@@ -153,6 +214,10 @@ class Host:
                 await talker.send(json.dumps(talker.description))
             case "!fragments":
                 await talker.send_fragments(json.loads(rest))
+            case "!pinged":
+                await talker.send_fragments(json.loads(rest), pings=True)
+            case "!plain":
+                await talker.send(rest, compress=False)
             case "!ping":
                 await talker.ping(rest.encode())
                 await talker.send("ponged")
@@ -173,11 +238,15 @@ def choose_subprotocol(offered: Sequence[str]) -> str | None:
 
 
 class Stage(NamedTuple):
-    """What a server is given: who converses, the loop for those that need one, and TLS if it is to be spoken."""
+    """What a server is given: who converses, the loop for those that need one, and TLS if it is to be spoken.
+
+    Compression is as in `Offer`.
+    """
 
     host: Host
     loop: asyncio.AbstractEventLoop
     tls: Tls | None = None
+    compression: Deflate | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine in the loop, from another thread, and wait for its end."""

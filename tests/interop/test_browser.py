@@ -1,16 +1,22 @@
-"""Chromium as the client, of both transports, with TLS and without: what a page sees, and whose pages may connect."""
+"""Chromium as the client, of both transports, with TLS and without: what a page sees, and whose pages may connect.
+
+It compresses whatever it sends, if it may.
+"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
 
+from rawws import Deflate, Role
 from tests.interop.browser import Page, PageHost, chromium, show_page
-from tests.interop.talk import HOST, LIMIT, SUBPROTOCOL, Host, Stage, Tls, at_once, background_loop
+from tests.interop.talk import HOST, LIMIT, SUBPROTOCOL, Host, Stage, Tls, Wire, at_once, background_loop
 from tests.interop.with_rawws import serve_aio, serve_blocking
 
 SERVE = {"aio": serve_aio, "blocking": serve_blocking}
+OFFER = "permessage-deflate; client_max_window_bits"
+AGREED = "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"
 _numbers = count(1)
 
 
@@ -25,7 +31,7 @@ def transport(request: pytest.FixtureRequest) -> str:
 def stage() -> Iterator[Stage]:
     """What servers need besides the one that has the page."""
     with background_loop() as loop:
-        yield Stage(Host(), loop)
+        yield Stage(Host(), loop, compression=Deflate())
 
 
 @pytest.fixture(scope="module", params=["http", "https"])
@@ -35,7 +41,8 @@ def page(
     """A page that one of our servers serves to Chromium."""
     host = PageHost()
     secure = request.param == "https"
-    with SERVE[transport](Stage(host, stage.loop, tls if secure else None), process_request=show_page) as port:
+    own = stage._replace(host=host, tls=tls if secure else None)
+    with SERVE[transport](own, process_request=show_page) as port:
         origin = f"{request.param}://{HOST}:{port}"
         with chromium(f"{origin}/", tmp_path_factory.mktemp("chromium")):
             yield Page(origin, host, stage.run if transport == "aio" else at_once)
@@ -210,7 +217,7 @@ def test_a_server_drops_the_connection(page: Page, path: str) -> None:
 
 
 def test_the_subprotocol_is_agreed_on(page: Page, path: str) -> None:
-    """Of those that a page offers, it gets the one that the server speaks; compression, which it offers too, is not."""
+    """Of those that a page offers, it gets the one that the server speaks; and it is told how to compress."""
     opened, described = page(
         """
         const connection = dial(path, ["unknown", subprotocol]);
@@ -225,9 +232,9 @@ def test_the_subprotocol_is_agreed_on(page: Page, path: str) -> None:
     )
     described = json.loads(described)
 
-    assert {"type": "open", "subprotocol": SUBPROTOCOL, "extensions": ""} == opened
+    assert {"type": "open", "subprotocol": SUBPROTOCOL, "extensions": AGREED} == opened
     assert SUBPROTOCOL == described["subprotocol"]
-    assert "permessage-deflate" in described["headers"]["sec-websocket-extensions"]
+    assert OFFER == described["headers"]["sec-websocket-extensions"]
 
 
 def test_a_page_wants_one_of_its_subprotocols(page: Page, path: str) -> None:
@@ -281,3 +288,85 @@ def test_a_page_of_another_origin_may_be_let_in(page: Page, path: str, transport
         )
 
     assert "open" == event["type"]
+
+
+# --- Compression ----------------------------------------------------------------------------------------------------
+
+COMPRESSIBLE = """
+const letters = (size) => Array.from({ length: size }, (_, at) => "abcdefgh "[(at * at + (at >> 9)) % 9]).join("");
+const noise = (size) => crypto.getRandomValues(new Uint8Array(size));
+const again = (bytes) => new Uint8Array([...bytes, ...bytes, ...bytes]);
+const messages = [
+  ...[0, 1, 125, 255, 256, 4096, 65535, 65536, limit].map(letters),
+  ...[0, 1, 256, 70000, limit].map((size) => new TextEncoder().encode(letters(size))),
+  ...[200, 400, 900, 1900, 3900, 8000, 16000].map(noise).map(again),
+  noise(60000),
+];
+const connection = dial(uri), wrong = [];
+const opened = await connection.next();
+for (const round of [1, 2]) {
+  for (const [number, message] of messages.entries()) {
+    connection.ws.send(message);
+    const event = await connection.next();
+    if (!same(message, event.data)) wrong.push([number, event]);
+  }
+}
+connection.ws.send("!pinged " + JSON.stringify(["one, ", "", letters(5000), "два"]));
+const { data } = await connection.next();
+if (data !== "one, " + letters(5000) + "два") wrong.push(data);
+connection.ws.close();
+await ending(connection);
+return [opened.extensions, wrong];
+"""
+"""What it takes a page to see that compressed messages of any kind and length come back, each twice."""
+
+
+def converse(page: Page, uri: str, wire_of: Callable[[], Wire]) -> tuple[str, Wire]:
+    """Have the page send and receive; what it says was agreed on, and what passed by on the wire."""
+    extensions, wrong = page(COMPRESSIBLE, uri=uri, limit=LIMIT)
+    wire = wire_of()
+    assert [] == wrong
+    assert [] == wire.remarks
+    return extensions, wire
+
+
+def test_messages_are_compressed(page: Page, path: str) -> None:
+    """Both ways, in fragments and with a Ping between them, too; the server leaves the short ones as they are."""
+    extensions, wire = converse(page, path, lambda: page.host.wire(path))
+
+    assert AGREED == extensions
+    assert 2 * 22 + 1 == len(wire.compressed(Role.CLIENT))
+    assert 2 * 16 + 1 == len(wire.compressed(Role.SERVER))
+
+
+@pytest.mark.parametrize(
+    "wish, agreed",
+    [
+        (Deflate(15, 15), "permessage-deflate"),
+        (Deflate(9, 10), "permessage-deflate; server_max_window_bits=9; client_max_window_bits=10"),
+        (Deflate(10, 9), "permessage-deflate; server_max_window_bits=10; client_max_window_bits=9"),
+        (Deflate(8, 15), "permessage-deflate; server_max_window_bits=8"),
+        (Deflate(15, 8), "permessage-deflate; client_max_window_bits=8"),
+        (Deflate(15, 15, True, False), "permessage-deflate; server_no_context_takeover"),
+        (
+            Deflate(9, 9, True, True, threshold=0),
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; "
+            "server_max_window_bits=9; client_max_window_bits=9",
+        ),
+        (None, ""),
+    ],
+    ids=["nothing", "9 and 10", "10 and 9", "8 and 15", "15 and 8", "server forgets", "9, and both forget", "none"],
+)
+def test_a_server_has_wishes(
+    page: Page, path: str, transport: str, stage: Stage, tls: Tls, wish: Deflate | None, agreed: str
+) -> None:
+    """The page is told what was agreed on, and the browser abides by it."""
+    secure = page.origin.startswith("https")
+    host = Host()
+    own = stage._replace(host=host, tls=tls if secure else None, compression=wish)
+    with SERVE[transport](own, origins=[page.origin]) as port:
+        uri = f"{'wss' if secure else 'ws'}://{HOST}:{port}{path}"
+        extensions, wire = converse(page, uri, lambda: host.wire(path))
+
+    assert agreed == extensions
+    assert (wish is not None) == bool(wire.compressed(Role.CLIENT)) == bool(wire.compressed(Role.SERVER))

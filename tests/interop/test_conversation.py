@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.interop.links import Link, links_where
+from tests.interop.links import Link, pairs_where
 from tests.interop.talk import FORBIDDEN, LIMIT, REFUSAL, SUBPROTOCOL, Ended, Refused, Talker, brief
 
 MESSAGES = (
@@ -19,6 +19,9 @@ MESSAGES = (
     bytes(range(256)) * (LIMIT // 256),
 )
 """Both kinds, empty, at every border of the length field, of four-byte characters, and as long as a message may be."""
+
+TOO_LONG = LIMIT + 2
+"""One more would do for most; aiohttp, told the same limit, takes one byte more when they are compressed."""
 
 CLOSES = ((1000, ""), (3000, "bye, чао ✓"), (4999, "é" * 61))
 """Codes and reasons, up to the longest: 123 bytes; here 122, for a character is not cut."""
@@ -61,7 +64,7 @@ async def test_the_same_over_tls(link: Link) -> None:
         assert_same((3000, "bye"), await link.ending(client))
 
 
-@links_where(lambda client, server: client.can_fragment)
+@pairs_where(lambda pair: pair.client.can_fragment)
 async def test_a_client_may_send_in_fragments(link: Link) -> None:
     """A message in several frames arrives as one, empty frames among them or not."""
     async with link.talk() as client:
@@ -72,7 +75,7 @@ async def test_a_client_may_send_in_fragments(link: Link) -> None:
         assert b"four, five" == await client.recv()
 
 
-@links_where(lambda client, server: server.can_fragment)
+@pairs_where(lambda pair: pair.server.can_fragment)
 async def test_a_server_may_send_in_fragments(link: Link) -> None:
     """The same the other way."""
     async with link.talk() as client:
@@ -127,7 +130,7 @@ async def test_there_may_be_no_subprotocol(link: Link) -> None:
         assert (None, None) == (client.subprotocol, json.loads(await client.recv())["subprotocol"])
 
 
-@links_where(lambda client, server: not client.insists_on_subprotocol)
+@pairs_where(lambda pair: not pair.client.insists_on_subprotocol)
 async def test_there_may_be_no_subprotocol_in_common(link: Link) -> None:
     """Where none that is offered is spoken, the connection has none; some clients do not want it then."""
     async with link.talk(subprotocols=("unknown",)) as client:
@@ -146,9 +149,9 @@ async def test_headers_of_ones_own_arrive(link: Link) -> None:
         assert "welcome" == client.headers["x-greeting"]
 
 
-@links_where(lambda client, server: client.offers_compression)
+@pairs_where(lambda pair: pair.client.compresses and pair.server.is_ours and not pair.compressed)
 async def test_compression_is_declined(link: Link) -> None:
-    """A client that offers permessage-deflate is answered without it, and goes on without it."""
+    """A client that offers permessage-deflate to a server which does not want it goes on without it."""
     async with link.talk() as client:
         await client.send("!describe")
 
@@ -186,11 +189,11 @@ async def test_a_client_is_refused(link: Link) -> None:
     assert caught.value.body in (None, REFUSAL.encode())
 
 
-@links_where(lambda client, server: server.has_limit)
+@pairs_where(lambda pair: pair.server.has_limit)
 async def test_a_client_sends_too_much(link: Link) -> None:
     """A message over the server's limit ends the connection with 1009, and the client hears so."""
     async with link.talk() as client:
-        await client.send(bytes(LIMIT + 1))
+        await client.send(bytes(TOO_LONG))
 
         assert 1009 == (await ending_of(client)).code
     # Not every peer takes the code that it failed the connection with for the end of it.
@@ -198,11 +201,11 @@ async def test_a_client_sends_too_much(link: Link) -> None:
         assert 1009 == (await link.ending(client)).code
 
 
-@links_where(lambda client, server: client.has_limit)
+@pairs_where(lambda pair: pair.client.has_limit)
 async def test_a_server_sends_too_much(link: Link) -> None:
     """The same the other way."""
     async with link.talk() as client:
-        await client.send(f"!bytes {LIMIT + 1}")
+        await client.send(f"!bytes {TOO_LONG}")
 
         ended = await ending_of(client)
     if link.client.is_ours:
@@ -210,6 +213,7 @@ async def test_a_server_sends_too_much(link: Link) -> None:
     assert 1009 == (await link.ending(client)).code
 
 
+@pairs_where(lambda pair: pair.client.can_drop)
 async def test_a_client_drops_the_connection(link: Link) -> None:
     """The end of TCP with no Close is 1006 to the server."""
     async with link.talk() as client:
@@ -220,6 +224,7 @@ async def test_a_client_drops_the_connection(link: Link) -> None:
         assert_same((1006, ""), await link.ending(client))
 
 
+@pairs_where(lambda pair: pair.server.can_drop)
 async def test_a_server_drops_the_connection(link: Link) -> None:
     """The same the other way."""
     async with link.talk() as client:

@@ -39,10 +39,10 @@ class AiohttpTalker(Talker):
         self._waiting: deque[Message] = deque()
         self._pongs: set[bytes] = set()
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message, compress: bool | None = None) -> None:
         await (self.ws.send_str if isinstance(message, str) else self.ws.send_bytes)(message)
 
-    async def send_fragments(self, parts: Sequence[Message]) -> None:
+    async def send_fragments(self, parts: Sequence[Message], pings: bool = False) -> None:
         raise NotImplementedError("it has no means for it")
 
     async def recv(self) -> Message:
@@ -113,7 +113,7 @@ async def _connect(offer: Offer) -> Talker:
             protocols=offer.subprotocols,
             headers=offer.headers,
             autoping=False,
-            compress=15,
+            compress=15 if offer.compression is None else offer.compression.server_max_window_bits,
             max_msg_size=_MAX_MSG_SIZE,
             ssl=offer.tls.client if offer.tls else True,
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from rawws import Deflate
 from tests.interop.talk import (
     FORBIDDEN,
     GREETING,
@@ -95,12 +96,15 @@ class NodeTalker(Talker):
         self._waiting: deque[Message] = deque()
         self._pongs: set[bytes] = set()
 
-    async def send(self, message: Message) -> None:
-        await self.send_fragments([message])
+    async def send(self, message: Message, compress: bool | None = None) -> None:
+        self._send([message], compress=compress)
 
-    async def send_fragments(self, parts: Sequence[Message]) -> None:
+    async def send_fragments(self, parts: Sequence[Message], pings: bool = False) -> None:
+        self._send(parts, pings=pings)
+
+    def _send(self, parts: Sequence[Message], **options: Any) -> None:
         encoded = [_base64(part) for part in parts]
-        self.node.order("send", id=self.id, parts=encoded, binary=not isinstance(parts[0], str))
+        self.node.order("send", id=self.id, parts=encoded, binary=not isinstance(parts[0], str), **options)
 
     async def recv(self) -> Message:
         while not self._waiting:
@@ -143,6 +147,22 @@ class ClientTalker(NodeTalker):
         self.node.end()
 
 
+def _options(wish: Deflate | None) -> bool | dict[str, Any]:
+    """What `ws` calls perMessageDeflate; what is not in there, it does not ask for, and does if it is asked to."""
+    if wish is None:
+        return True
+    options: dict[str, Any] = {"threshold": wish.threshold}
+    if wish.server_no_context_takeover:
+        options["serverNoContextTakeover"] = True
+    if wish.client_no_context_takeover:
+        options["clientNoContextTakeover"] = True
+    if wish.server_max_window_bits < 15:
+        options["serverMaxWindowBits"] = wish.server_max_window_bits
+    if wish.client_max_window_bits < 15:
+        options["clientMaxWindowBits"] = wish.client_max_window_bits
+    return options
+
+
 def _base64(message: Message) -> str:
     return b64encode(message.encode() if isinstance(message, str) else message).decode()
 
@@ -157,6 +177,7 @@ async def _connect(offer: Offer) -> Talker:
             subprotocols=offer.subprotocols,
             headers=dict(offer.headers),
             authority=offer.tls and offer.tls.authority,
+            compression=_options(offer.compression),
             limit=LIMIT,
         )
         answer = node.told(0)
@@ -181,6 +202,7 @@ def _serve(stage: Stage) -> Iterator[int]:
             host=HOST,
             certificate=stage.tls and stage.tls.certificate,
             key=stage.tls and stage.tls.key,
+            compression=_options(stage.compression),
             subprotocol=SUBPROTOCOL,
             greeting=GREETING,
             forbidden=FORBIDDEN,

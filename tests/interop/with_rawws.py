@@ -1,6 +1,6 @@
 """Our own two transports."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,11 +39,16 @@ class AioTalker(Talker):
         self.ws = ws
         _introduce(self, ws, path)
 
-    async def send(self, message: Message) -> None:
-        await self.ws.send(message)
+    async def send(self, message: Message, compress: bool | None = None) -> None:
+        await self.ws.send(message, compress=compress)
 
-    async def send_fragments(self, parts: Sequence[Message]) -> None:
-        await self.ws.send(parts)
+    async def send_fragments(self, parts: Sequence[Message], pings: bool = False) -> None:
+        await self.ws.send(self._with_pings(parts) if pings else parts)
+
+    async def _with_pings(self, parts: Sequence[Message]) -> AsyncIterator[Message]:
+        for part in parts:
+            await self.ws.ping()
+            yield part
 
     async def recv(self) -> Message:
         try:
@@ -73,11 +78,16 @@ class BlockingTalker(Talker):
         self.ws = ws
         _introduce(self, ws, path)
 
-    async def send(self, message: Message) -> None:
-        self.ws.send(message)
+    async def send(self, message: Message, compress: bool | None = None) -> None:
+        self.ws.send(message, compress=compress)
 
-    async def send_fragments(self, parts: Sequence[Message]) -> None:
-        self.ws.send(parts)
+    async def send_fragments(self, parts: Sequence[Message], pings: bool = False) -> None:
+        self.ws.send(self._with_pings(parts) if pings else parts)
+
+    def _with_pings(self, parts: Sequence[Message]) -> Iterator[Message]:
+        for part in parts:
+            self.ws.ping()
+            yield part
 
     async def recv(self) -> Message:
         try:
@@ -99,14 +109,19 @@ class BlockingTalker(Talker):
         self.ws.close()
 
 
+def _said(offer: Offer) -> dict[str, Any]:
+    return {
+        "headers": offer.headers,
+        "subprotocols": offer.subprotocols,
+        "compression": offer.compression,
+        "ssl": offer.tls and offer.tls.client,
+        "tap": offer.wire and offer.wire.tap,
+    }
+
+
 async def _connect_aio(offer: Offer) -> Talker:
     try:
-        ws = await aio.connect(
-            offer.uri,
-            headers=offer.headers,
-            subprotocols=offer.subprotocols,
-            ssl=offer.tls and offer.tls.client,
-        )
+        ws = await aio.connect(offer.uri, **_said(offer))
     except HandshakeRejected as answer:
         raise Refused(answer.status, answer.body) from answer
     return AioTalker(ws, offer.path)
@@ -114,12 +129,7 @@ async def _connect_aio(offer: Offer) -> Talker:
 
 async def _connect_blocking(offer: Offer) -> Talker:
     try:
-        ws = blocking.connect(
-            offer.uri,
-            headers=offer.headers,
-            subprotocols=offer.subprotocols,
-            ssl=offer.tls and offer.tls.client,
-        )
+        ws = blocking.connect(offer.uri, **_said(offer))
     except HandshakeRejected as answer:
         raise Refused(answer.status, answer.body) from answer
     return BlockingTalker(ws, offer.path)
@@ -132,6 +142,8 @@ def _process_request(request: Request) -> Response | None:
 def _options(stage: Stage, **others: Any) -> dict[str, Any]:
     usual = {
         "ssl": stage.tls and stage.tls.server,
+        "compression": stage.compression,
+        "tap": stage.host.overhear,
         "select_subprotocol": choose_subprotocol,
         "process_request": _process_request,
         "process_response": lambda _: GREETING,

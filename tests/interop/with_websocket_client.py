@@ -19,12 +19,14 @@ class WebsocketClientTalker(Talker):
         self.subprotocol = ws.getsubprotocol()
         self.headers = ws.getheaders()
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message, compress: bool | None = None) -> None:
         self.ws.send(message, ABNF.OPCODE_TEXT if isinstance(message, str) else ABNF.OPCODE_BINARY)
 
-    async def send_fragments(self, parts: Sequence[Message]) -> None:
+    async def send_fragments(self, parts: Sequence[Message], pings: bool = False) -> None:
         opcode = ABNF.OPCODE_TEXT if isinstance(parts[0], str) else ABNF.OPCODE_BINARY
         for number, part in enumerate(parts):
+            if pings and number:
+                self.ws.ping(str(number))
             data = part.encode() if isinstance(part, str) else part
             last = number == len(parts) - 1
             self.ws.send_frame(ABNF.create_frame(data, opcode if number == 0 else ABNF.OPCODE_CONT, int(last)))

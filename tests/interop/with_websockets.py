@@ -1,15 +1,17 @@
 """`websockets`, with asyncio and with threads."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from websockets.asyncio import client as asyncio_client
 from websockets.asyncio import server as asyncio_server
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory
 from websockets.sync import client as sync_client
 from websockets.sync import server as sync_server
 
+from rawws import Deflate
 from tests.interop.talk import (
     FORBIDDEN,
     GREETING,
@@ -44,11 +46,16 @@ class _Talker(Talker):
 class AsyncioTalker(_Talker):
     """`websockets.asyncio`."""
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message, compress: bool | None = None) -> None:
         await self.ws.send(message)
 
-    async def send_fragments(self, parts: Sequence[Message]) -> None:
-        await self.ws.send(parts)
+    async def send_fragments(self, parts: Sequence[Message], pings: bool = False) -> None:
+        await self.ws.send(self._with_pings(parts) if pings else parts)
+
+    async def _with_pings(self, parts: Sequence[Message]) -> AsyncIterator[Message]:
+        for part in parts:
+            yield part
+            await self.ws.ping()
 
     async def recv(self) -> Message:
         try:
@@ -73,11 +80,16 @@ class AsyncioTalker(_Talker):
 class SyncTalker(_Talker):
     """`websockets.sync`."""
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message, compress: bool | None = None) -> None:
         self.ws.send(message)
 
-    async def send_fragments(self, parts: Sequence[Message]) -> None:
-        self.ws.send(parts)
+    async def send_fragments(self, parts: Sequence[Message], pings: bool = False) -> None:
+        self.ws.send(self._with_pings(parts) if pings else parts)
+
+    def _with_pings(self, parts: Sequence[Message]) -> Iterator[Message]:
+        for part in parts:
+            yield part
+            self.ws.ping()
 
     async def recv(self) -> Message:
         try:
@@ -114,8 +126,34 @@ def _lowered(headers: Any) -> Mapping[str, str]:
     return {name.lower(): value for name, value in headers.raw_items()}
 
 
+def _parameters(wish: Deflate) -> dict[str, Any]:
+    """What both its factories call by the RFC's names; None for what need not be asked for."""
+    server, client = wish.server_max_window_bits, wish.client_max_window_bits
+    return {
+        "server_no_context_takeover": wish.server_no_context_takeover,
+        "client_no_context_takeover": wish.client_no_context_takeover,
+        "server_max_window_bits": None if server == 15 else server,
+        "client_max_window_bits": None if client == 15 else client,
+    }
+
+
+def _as_client(wish: Deflate | None) -> dict[str, Any]:
+    if wish is None:
+        return {}
+    parameters = _parameters(wish)
+    parameters["client_max_window_bits"] = parameters["client_max_window_bits"] or True
+    return {"extensions": [ClientPerMessageDeflateFactory(**parameters)], "compression": None}
+
+
+def _as_server(wish: Deflate | None) -> dict[str, Any]:
+    if wish is None:
+        return {}
+    return {"extensions": [ServerPerMessageDeflateFactory(**_parameters(wish))], "compression": None}
+
+
 def _options(offer: Offer) -> dict[str, Any]:
     return {
+        **_as_client(offer.compression),
         "subprotocols": offer.subprotocols or None,
         "additional_headers": offer.headers,
         "ssl": offer.tls and offer.tls.client,
@@ -147,6 +185,7 @@ def _hooks(stage: Stage) -> dict[str, Any]:
         response.headers.update(GREETING)
 
     return {
+        **_as_server(stage.compression),
         "select_subprotocol": lambda _, offered: choose_subprotocol(offered),
         "process_request": process_request,
         "process_response": process_response,

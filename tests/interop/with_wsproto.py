@@ -22,6 +22,7 @@ from wsproto.events import (
 )
 from wsproto.extensions import PerMessageDeflate
 
+from rawws import Deflate
 from tests.interop.talk import (
     FORBIDDEN,
     GREETING,
@@ -84,11 +85,13 @@ class WsprotoTalker(Talker):
         self._waiting: deque[Message] = deque()
         self._pongs: set[bytes] = set()
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message, compress: bool | None = None) -> None:
         await self.send_fragments([message])
 
-    async def send_fragments(self, parts: Sequence[Message]) -> None:
+    async def send_fragments(self, parts: Sequence[Message], pings: bool = False) -> None:
         for number, part in enumerate(parts):
+            if pings and number:
+                self.wire.send(Ping(b"%d" % number))
             kind: Any = TextMessage if isinstance(part, str) else BytesMessage
             self.wire.send(kind(part, message_finished=number == len(parts) - 1))
 
@@ -141,7 +144,7 @@ async def _connect(offer: Offer) -> Talker:
         Request(
             f"{HOST}:{offer.port}",
             offer.path,
-            extensions=[PerMessageDeflate()],
+            extensions=[_extension(offer.compression)],
             extra_headers=_pairs(offer.headers),
             subprotocols=list(offer.subprotocols),
         )
@@ -154,6 +157,17 @@ async def _connect(offer: Offer) -> Talker:
     refused = Refused(answer.status_code, _read_body(wire))
     wire.close()
     raise refused
+
+
+def _extension(wish: Deflate | None) -> PerMessageDeflate:
+    if wish is None:
+        return PerMessageDeflate()
+    return PerMessageDeflate(
+        wish.client_no_context_takeover,
+        wish.client_max_window_bits,
+        wish.server_no_context_takeover,
+        wish.server_max_window_bits,
+    )
 
 
 def _read_body(wire: Wire) -> bytes:
@@ -182,7 +196,7 @@ def _converse(stage: Stage, sock: socket.socket) -> None:
             wire.send(RejectData(REFUSAL.encode()))
             return
         subprotocol = choose_subprotocol(request.subprotocols)
-        wire.send(AcceptConnection(subprotocol, [PerMessageDeflate()], _pairs(GREETING)))
+        wire.send(AcceptConnection(subprotocol, [_extension(stage.compression)], _pairs(GREETING)))
         at_once(stage.host.converse(WsprotoTalker(wire, request.target, subprotocol, request.extra_headers)))
     finally:
         wire.close()

@@ -23,9 +23,9 @@ function adopt(id, ws) {
 }
 
 const orders = {
-  connect({ id, uri, subprotocols, headers, authority, limit }) {
+  connect({ id, uri, subprotocols, headers, authority, compression, limit }) {
     const ca = authority && fs.readFileSync(authority);
-    const ws = new WebSocket(uri, subprotocols, { headers, ca, maxPayload: limit });
+    const ws = new WebSocket(uri, subprotocols, { headers, ca, perMessageDeflate: compression, maxPayload: limit });
     let answer;
     ws.on("upgrade", (response) => (answer = response.headers));
     ws.on("open", () => tell({ id, event: "open", subprotocol: ws.protocol, headers: answer }));
@@ -36,14 +36,14 @@ const orders = {
     adopt(id, ws);
   },
 
-  serve({ host, certificate, key, subprotocol, greeting, forbidden, refusal, limit }) {
+  serve({ host, certificate, key, compression, subprotocol, greeting, forbidden, refusal, limit }) {
     const server = certificate
       ? https.createServer({ cert: fs.readFileSync(certificate), key: fs.readFileSync(key) })
       : http.createServer();
     const listener = new WebSocketServer({
       server,
       maxPayload: limit,
-      perMessageDeflate: true,
+      perMessageDeflate: compression,
       handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
       verifyClient: ({ req }, done) => (req.url === forbidden ? done(false, 403, refusal) : done(true)),
     });
@@ -57,9 +57,12 @@ const orders = {
     server.listen(0, host, () => tell({ id: 0, event: "listening", port: server.address().port }));
   },
 
-  send({ id, parts, binary }) {
+  send({ id, parts, binary, pings, compress }) {
+    const ws = sockets.get(id);
+    const options = typeof compress === "boolean" ? { binary, compress } : { binary };
     parts.forEach((part, number) => {
-      sockets.get(id).send(Buffer.from(part, "base64"), { binary, fin: number === parts.length - 1 });
+      if (pings && number > 0) ws.ping(String(number));
+      ws.send(Buffer.from(part, "base64"), { ...options, fin: number === parts.length - 1 });
     });
   },
 

@@ -7,8 +7,10 @@ The cases are run by kosoku, a native runner of Autobahn's own case files.  It p
 server in this process; the endpoint under test is an echo in a process of its own.
 
 What is right is written down in `expected`: OK for the messages and OK for the closing, in every case but the three in
-which Autobahn only looks on.  A case that is NON-STRICT is as wrong here as one that FAILED.  Groups 12 and 13 are
-about compression and are left out.
+which Autobahn only looks on.  A case that is NON-STRICT is as wrong here as one that FAILED.
+
+Groups 12 and 13 are about compression.  It is on in every case, so the others show that it changes nothing; and of
+what the endpoint sends nothing is too short for it, so that every echo is compressed.
 """
 
 import argparse
@@ -19,21 +21,46 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from multiprocessing.connection import Connection as Pipe
 from typing import TYPE_CHECKING, NamedTuple
 
-from rawws import ConnectionClosed, aio, blocking
+from rawws import ConnectionClosed, Deflate, aio, blocking
+from rawws.core.agreement import Extension, Terms
 
 if TYPE_CHECKING:
     from kosoku._kosoku import CaseResult
 
 ROLES = ("server", "client")
 TRANSPORTS = ("aio", "blocking")
-GROUPS = tuple(f"{group}.*" for group in (1, 2, 3, 4, 5, 6, 7, 9, 10))
+GROUPS = tuple(f"{group}.*" for group in (1, 2, 3, 4, 5, 6, 7, 9, 10, 12, 13))
 INFORMATIONAL = {"7.1.6", "7.13.1", "7.13.2"}
 LARGEST = 16 * 1024 * 1024
 """Group 9 sends messages of up to 16 MiB."""
+COMPRESSION = Deflate(threshold=0)
+
+
+class Offers:
+    """What our client offers: what it does by itself, and then the same without context takeover.
+
+    In 13.2, 13.5 and 13.6 Autobahn plays a server that takes no offer but one which names client_no_context_takeover.
+    (A server may answer it unasked, RFC 7692 section 7.1.1.2.)
+    """
+
+    name = COMPRESSION.name
+
+    def offers(self) -> tuple[Extension, ...]:
+        """What a client says, the best first."""
+        return COMPRESSION.offers() + replace(COMPRESSION, client_no_context_takeover=True).offers()
+
+    def accept(self, offer: Extension) -> Terms | None:
+        """What a server settles on."""
+        return COMPRESSION.accept(offer)
+
+    def check(self, answer: Extension) -> Terms:
+        """What a client settles on."""
+        return COMPRESSION.check(answer)
 
 
 class Verdict(NamedTuple):
@@ -81,13 +108,13 @@ def _blocking_echo(ws: blocking.WebSocket) -> None:
 
 
 async def _aio_server(pipe: Pipe) -> None:
-    async with aio.serve(_aio_echo, "127.0.0.1", 0, max_size=LARGEST) as server:
+    async with aio.serve(_aio_echo, "127.0.0.1", 0, max_size=LARGEST, compression=COMPRESSION) as server:
         pipe.send(server.port)
         await server.serve_forever()
 
 
 def _blocking_server(pipe: Pipe) -> None:
-    with blocking.serve(_blocking_echo, "127.0.0.1", 0, max_size=LARGEST) as server:
+    with blocking.serve(_blocking_echo, "127.0.0.1", 0, max_size=LARGEST, compression=COMPRESSION) as server:
         pipe.send(server.port)
         server.serve_forever()
 
@@ -97,7 +124,8 @@ async def _aio_client(pipe: Pipe) -> None:
     async with aio.connect(f"{uri}/getCaseCount") as ws:
         count = int(await ws.recv())
     for case in range(1, count + 1):
-        ws = await aio.connect(f"{uri}/runCase?case={case}&agent={agent}", max_size=LARGEST)
+        uri_of_case = f"{uri}/runCase?case={case}&agent={agent}"
+        ws = await aio.connect(uri_of_case, max_size=LARGEST, compression=Offers())
         with suppress(ConnectionClosed):
             await _aio_echo(ws)
         await ws.close()
@@ -110,7 +138,8 @@ def _blocking_client(pipe: Pipe) -> None:
     with blocking.connect(f"{uri}/getCaseCount") as ws:
         count = int(ws.recv())
     for case in range(1, count + 1):
-        ws = blocking.connect(f"{uri}/runCase?case={case}&agent={agent}", max_size=LARGEST)
+        uri_of_case = f"{uri}/runCase?case={case}&agent={agent}"
+        ws = blocking.connect(uri_of_case, max_size=LARGEST, compression=Offers())
         with suppress(ConnectionClosed):
             _blocking_echo(ws)
         ws.close()
@@ -237,7 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--role", choices=ROLES, action="append", help="what rawws plays (both)")
     parser.add_argument("--transport", choices=TRANSPORTS, action="append", help="how it moves bytes (both)")
-    parser.add_argument("--cases", metavar="GLOB", action="append", help="ids or globs (groups 1 to 7, 9 and 10)")
+    parser.add_argument("--cases", metavar="GLOB", action="append", help="ids or globs (all)")
     options = parser.parse_args(arguments)
     try:
         import kosoku  # noqa: F401

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import dropwhile
+from typing import Any
 
 from rawws.conformance.heard import Close, End, Heard, Nothing, Pong
 from rawws.conformance.peer import Peer
@@ -23,17 +24,18 @@ async def accepted(peer: Peer, code: int | None = NORMAL) -> None:
         raise Wrong("nothing behind its Close", what)
 
 
-async def refused(peer: Peer, payload: bytes, *codes: int) -> None:
+async def refused(peer: Peer, payload: bytes, *codes: int, **shape: Any) -> None:
     """A Close with this payload is a violation: it is answered with an error, or with the end of TCP.
 
     Args:
         peer: says it.
         payload: of the Close.
         codes: those that tell what is wrong, for the report (7.1.7/1): the code is only a SHOULD.
+        shape: of its frame, as for `wire.frame`.
     """
     expected = f"a failed connection: a Close with {' or '.join(map(str, codes))}, or the end of TCP"
     probe = peer.random.randbytes(4).hex().encode()
-    await peer.send(peer.frame(Opcode.CLOSE, payload), peer.ping(probe))
+    await peer.send(peer.frame(Opcode.CLOSE, payload, **shape), peer.ping(probe))
     heard = await peer.hear()
     if heard == Pong(probe):
         raise Wrong(expected, "the Close was ignored: a ping behind it was answered")

@@ -168,17 +168,22 @@ class Peer:
             if chop is not Chop.WHOLE:
                 await asyncio.sleep(0)
 
-    async def write(self, data: bytes) -> None:
-        """Write these bytes in one go, and wait until the kernel has taken most of them."""
+    async def write(self, data: bytes, seconds: float | None = None) -> bool:
+        """Write these bytes in one go, and wait until the kernel has taken most of them.
+
+        Returns:
+            Whether it has, within so many seconds: one that does not read what it is sent makes us wait.
+        """
         if self._end is not None or self._writer.is_closing():
-            return
+            return False
         self.transcript.add(monotonic() - self._began, self.role, data)
         try:
             self._writer.write(data)
-            async with asyncio.timeout(self.patience.reply):
+            async with asyncio.timeout(self.patience.reply if seconds is None else seconds):
                 await self._writer.drain()
         except (OSError, TimeoutError):
-            pass  # What came before it did is what counts.
+            return False  # What came before it did is what counts.
+        return True
 
     async def pause(self, seconds: float) -> None:
         """Say nothing for a while; only where the case is about time."""
@@ -197,8 +202,11 @@ class Peer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 
-    def stop_reading(self) -> None:
-        """Read nothing more until `go_on_reading`, so that the kernel's buffers fill."""
+    def stop_reading(self, window: int | None = None) -> None:
+        """Read nothing more until `go_on_reading`, so that the kernel's buffers fill; ours has `window` bytes then."""
+        sock = self._writer.get_extra_info("socket")
+        if window is not None and sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self._reading.clear()
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]
 
@@ -350,7 +358,7 @@ class Peer:
         del self._received[: header.size + header.length]
         if header.key is not None:
             payload = apply_mask(payload, header.key)
-        self.transcript.frames.append(Seen(header, payload[:128]))
+        self.transcript.see(Seen(header, payload[:128]))
         heard = self._understand(header, payload)
         if heard is not None:
             self._heard.append(heard)

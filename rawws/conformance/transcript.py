@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from rawws.core.frames import FrameHeader
+from rawws.core.frames import FrameHeader, Opcode
 from rawws.core.settings import Role
 
 MOST_KEPT = 64 * 1024
 """Bytes that are kept of each direction; more are only counted."""
+
+MOST_FRAMES = 10_000
+"""Frames that are kept of the side under test, but for a Close, which always is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Transcript:
 
     chunks: list[Chunk] = field(default_factory=list)
     frames: list[Seen] = field(default_factory=list)
-    """Of the side under test, all of them."""
+    """Of the side under test."""
     ended: str = ""
     """How TCP ended; empty while it has not."""
     agreed: str = ""
@@ -51,3 +54,8 @@ class Transcript:
         room = max(0, MOST_KEPT - self.kept[sender])
         self.kept[sender] += len(data)
         self.chunks.append(Chunk(round(at, 6), sender, data[:room], len(data)))
+
+    def see(self, frame: Seen) -> None:
+        """Keep a frame of the side under test, as far as there is room."""
+        if len(self.frames) < MOST_FRAMES or frame.header.opcode == Opcode.CLOSE:
+            self.frames.append(frame)

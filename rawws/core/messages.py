@@ -153,14 +153,15 @@ class Reassembly:
         if not self.text:
             return piece
         if self._late is not None:
-            return self._blame(self._late, last)
+            return self._blame(self._late, last, "")
         held = len(self._tail)
         try:
             text, used = utf_8_decode(self._tail + piece, "strict", last)
         except UnicodeDecodeError as error:
             # A character that began in an earlier piece is blamed where it began, so that splitting changes nothing.
             start = self._tail_offset if error.start < held else offset + error.start - held
-            return self._blame(ProtocolError(rules.TEXT_NOT_UTF8, error.reason, start), last)
+            good = error.object[: error.start].decode()
+            return self._blame(ProtocolError(rules.TEXT_NOT_UTF8, error.reason, start), last, good)
         if used:
             self._tail_offset = offset + used - held
         elif not held:
@@ -169,18 +170,18 @@ class Reassembly:
         # Python waits for the third byte of a surrogate, but no third byte can make it right.
         if b"\xed\xa0" <= self._tail < b"\xee":
             breach = ProtocolError(rules.TEXT_NOT_UTF8, "invalid continuation byte", self._tail_offset)
-            return self._blame(breach, last)
+            return self._blame(breach, last, text)
         return text
 
-    def _blame(self, breach: ProtocolError, last: bool) -> str:
-        """Raise it.  In a compressed message, only when the frame is over.
+    def _blame(self, breach: ProtocolError, last: bool, good: str) -> str:
+        """Raise it.  In a compressed message, only when the frame is over; what is `good` before it can be given out.
 
         zlib tells of corrupt data but not of what came before it; so corrupt data goes first, however it was cut.
         """
         if last or not self.compressed:
             raise breach from None
         self._late = breach
-        return ""
+        return good
 
     def keep(self, piece: bytes) -> None:
         """Hold on to a checked piece until the message is whole; if that was found to be wrong, to no more of it."""

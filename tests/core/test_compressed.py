@@ -318,3 +318,15 @@ def test_over_the_limit_goes_before_what_is_corrupt_behind_it() -> None:
     for limit, rule in ((2, rules.MESSAGE_TOO_BIG), (3, rules.COMPRESSED_DATA)):
         for events in told("4a 4c 4c 04 3e 00", limits=Limits(message=limit)):
             assert [broken(rule, 2)] == events
+
+
+def test_what_is_good_before_broken_text_is_given_in_chunks() -> None:
+    """The frame may have corrupt data to come, which is told first; so it is not the end yet, but the text is there."""
+    data = "41 09 00 0500 faff 6161 ff 62"
+    agreement = Agreement(compression=DeflateTerms())
+    for pieces in chopped(data[:-3]):
+        chunks = receive(Role.CLIENT, pieces, agreement=agreement, stream=True)
+        assert "aa" == joined([chunk.data for chunk in chunks if isinstance(chunk, Chunk)])
+    for pieces in chopped(data):
+        events = receive(Role.CLIENT, pieces, agreement=agreement, stream=True)
+        assert [broken(rules.TEXT_NOT_UTF8, 2)] == Events(events[-1:])

@@ -74,7 +74,7 @@ class Deflate:
     def __post_init__(self) -> None:
         ranges = {"server_max_window_bits": _BITS, "client_max_window_bits": _BITS}
         for name, allowed in (ranges | {"level": _LEVELS, "memory_level": _LEVELS}).items():
-            if getattr(self, name) not in allowed:
+            if not isinstance(getattr(self, name), int) or getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is from {allowed[0]} to {allowed[-1]}, not {getattr(self, name)}")
 
     @property

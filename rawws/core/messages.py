@@ -88,13 +88,12 @@ class Reassembly:
         if limits.frame is not None and header.length > limits.frame:
             raise ProtocolError(rules.FRAME_TOO_BIG, f"{header.length} bytes, {limits.frame} are allowed", 1)
         self._announced += header.length
-        if limits.message is not None and self._announced > limits.message + self._overhead:
-            raise ProtocolError(rules.MESSAGE_TOO_BIG, f"{self._announced} bytes, {limits.message} are allowed", 1)
+        if limits.message is not None and self._announced > (most := self._most_announced(limits.message)):
+            raise ProtocolError(rules.MESSAGE_TOO_BIG, f"{self._announced} bytes, {most} are allowed", 1)
 
-    @property
-    def _overhead(self) -> int:
-        """What compressing may add to a message that cannot be compressed."""
-        return (self._limits.message or 0) // 8 + 1024 if self.compressed else 0
+    def _most_announced(self, limit: int) -> int:
+        """With what compressing may add to a message that cannot be compressed, and to fragments that are flushed."""
+        return limit + limit // 8 + 1024 + 16 * self._fragments if self.compressed else limit
 
     def decompress(self, piece: bytes, last: bool) -> tuple[bytes, int, bool]:
         """Decompress some of the next piece of the message, unmasked.

@@ -22,7 +22,8 @@ class Limits:
 
     Attributes:
         message: the payload of one message, all its fragments together, and decompressed.  On the wire a compressed
-            one may take an eighth more and 1 KiB: that is what compressing the incompressible can come to.
+            one may take an eighth more, 1 KiB, and 16 bytes a fragment: that is what compressing the incompressible can
+            come to.
         frame: the payload of one data frame; None: what `message` leaves.  A length is judged when it is announced,
             before a byte of the payload is there.
         fragments: frames in one message; None: 1,024 and one more for every 16 bytes of `message`, so that the

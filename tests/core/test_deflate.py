@@ -331,7 +331,7 @@ def test_numbers_have_a_range(name: str, allowed: range) -> None:
         deflater = DeflateTerms(wish=Deflate(**wish)).compressor(Role.SERVER)
         assert b"Hello" == read_message(deflater.compress(b"Hello", True)).output
 
-    for number in (allowed[0] - 1, allowed[-1] + 1, -1):
+    for number in (allowed[0] - 1, allowed[-1] + 1, -1, float(allowed[1])):
         wish = {name: number}
         with pytest.raises(ValueError, match=f"{name} is from {allowed[0]} to {allowed[-1]}, not {number}"):
             Deflate(**wish)

@@ -208,12 +208,12 @@ def test_what_is_held_back_belongs_to_its_piece(size: int, limit: int | None) ->
     "limit, allowed", [(0, 1024), (7, 1031), (8, 1033), (1000, 2149), (2**20, 2**20 + 2**17 + 1024)]
 )
 def test_a_compressed_message_may_be_a_little_longer_on_the_wire(limit: int, allowed: int) -> None:
-    """Compressing what cannot be compressed adds to it: an eighth and 1 KiB are allowed for, over all its frames."""
+    """Compressing what cannot be compressed adds to it: an eighth, 1 KiB, and 16 bytes a fragment are allowed for."""
     message = Reassembly(Limits(message=limit), Inflater(15, True))
     message.admit(header(Opcode.BINARY, allowed, rsv=4))
-    message.admit(header(Opcode.CONTINUATION, 0))
+    message.admit(header(Opcode.CONTINUATION, 32))
     with pytest.raises(ProtocolError) as caught:
-        message.admit(header(Opcode.CONTINUATION, 1))
+        message.admit(header(Opcode.CONTINUATION, 17))
 
     assert (rules.MESSAGE_TOO_BIG, 1) == (caught.value.rule, caught.value.offset)
     Reassembly(Limits(message=None), Inflater(15, True)).admit(header(Opcode.BINARY, 2**62, rsv=4))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from fuzz.source import Source, cut
+from rawws.core.deflate import DeflateTerms
 from rawws.core.settings import Role
 from rawws.tap import LONGEST_LINE, Record, Tap
 
@@ -25,10 +26,11 @@ def tap(data: bytes) -> None:
 
 def _listen(flags: int, preview: int | None, pieces: Iterable[bytes]) -> list[Record]:
     records: list[Record] = []
-    listener = Tap(Role.CLIENT, records.append, preview=preview, handshake=not flags & 8)
+    terms = DeflateTerms(server_max_window_bits=9) if flags & 32 else None
+    listener = Tap(Role.CLIENT, records.append, preview=preview, handshake=not flags & 8, compression=terms)
     hear = listener.sent if flags & 4 else listener.received
     for piece in pieces:
         hear(piece)
-        assert preview is None or listener.held < LONGEST_LINE + 14 + preview
+        assert preview is None or listener.held < LONGEST_LINE + 14 + 2 * preview
     assert [record.offset for record in records] == sorted(record.offset for record in records)
     return records

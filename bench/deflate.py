@@ -1,6 +1,6 @@
 """permessage-deflate: what a compressed message costs an echo server, and compression a connection; and other codecs.
 
-    python -m bench.deflate                         # everything, about six minutes
+    python -m bench.deflate                         # everything, about four minutes
     python -m bench.deflate --parts codecs          # one part: echo, memory, codecs
     python -m bench.deflate --json > deflate.json
 
@@ -120,8 +120,7 @@ def memory_table(found: Mapping[str, Memory], names: Sequence[str]) -> str:
 def codec_table(found: Mapping[str, Mapping[str, Alone]]) -> str:
     """A line for each setting, a cell for each size: compressing, inflating as rawws does it, and what is left."""
     rows = [["µs to compress + to inflate (what is left)", *found]]
-    for name in next(iter(found.values())):
-        rows.append([name, *(codec_cell(of[name]) for of in found.values())])
+    rows += [[name, *(codec_cell(of[name]) for of in found.values())] for name in next(iter(found.values()))]
     return table(rows)
 
 

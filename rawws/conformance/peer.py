@@ -202,11 +202,8 @@ class Peer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 
-    def stop_reading(self, window: int | None = None) -> None:
-        """Read nothing more until `go_on_reading`, so that the kernel's buffers fill; ours has `window` bytes then."""
-        sock = self._writer.get_extra_info("socket")
-        if window is not None and sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+    def stop_reading(self) -> None:
+        """Read nothing more until `go_on_reading`, so that the kernel's buffers fill."""
         self._reading.clear()
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]
 

@@ -1,0 +1,74 @@
+"""Ways to say things that cases on several pages need: cut for certain, and without end."""
+
+import asyncio
+from collections.abc import Iterable
+
+from rawws.conformance.heard import Close, End, Heard, Nothing, Pong
+from rawws.conformance.peer import Peer
+from rawws.conformance.verdict import Skip, Wrong
+
+
+def room_for(peer: Peer, size: int) -> None:
+    """Skip the case if messages of this size are more than the target takes."""
+    if peer.declared.max_size is not None and size > peer.declared.max_size:
+        raise Skip(f"it takes messages of {peer.declared.max_size:,} bytes, and these have {size:,}")
+
+
+async def in_two(peer: Peer, frame: bytes, place: int) -> None:
+    """Say the first `place` octets of a frame, and the rest when it is certain that they were read by themselves.
+
+    A message stands in front of them: when its echo is there, what came with it has been read.
+    """
+    await peer.write(peer.text("cut here") + frame[:place])
+    await peer.echoes("cut here")
+    await peer.write(frame[place:])
+
+
+async def in_any_order(peer: Peer, *wanted: Heard) -> list[Heard]:
+    """These things come, in whatever order, and nothing between them; in the order in which they came."""
+    left = list(wanted)
+    came = []
+    while left:
+        heard = await peer.hear()
+        if heard not in left:
+            raise Wrong(" and ".join(map(str, left)), str(heard))
+        left.remove(heard)
+        came.append(heard)
+    return came
+
+
+async def flood(peer: Peer, parts: Iterable[bytes], seconds: float) -> Heard:
+    """Say all these parts, whatever the target does meanwhile, and a ping with "over" behind them.
+
+    Returns:
+        What the target said first of: something other than a Pong, or the Pong that shows that all was read; Nothing
+        if it said neither within so many seconds.
+    """
+
+    async def pour() -> None:
+        for part in parts:
+            await peer.write(part)
+            await asyncio.sleep(0)
+        await peer.write(peer.ping("over"))
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    pouring = loop.create_task(pour())
+    try:
+        while isinstance(heard := await peer.hear(max(0.0, deadline - loop.time())), Pong):
+            if heard == Pong(b"over"):
+                break
+        return Nothing(seconds) if isinstance(heard, Nothing) else heard
+    finally:
+        pouring.cancel()
+        await asyncio.wait([pouring])
+
+
+async def gave_up(peer: Peer, heard: Heard) -> bool:
+    """Whether what was heard is an end of the connection; it is then brought to its end, and noted."""
+    if not isinstance(heard, (Close, End)):
+        return False
+    peer.note(f"it ended with {Close(heard.code)}" if isinstance(heard, Close) else f"it hung up ({heard.how})")
+    if isinstance(heard, Close):
+        await peer.part()
+    return True

@@ -103,16 +103,18 @@ async def offered(peer: Peer, *offers: str) -> str:
     return (answer.get(EXTENSIONS.lower()) or b"").decode("latin-1")
 
 
-async def accepts(peer: Peer, offer: str) -> bool:
-    """Whether the target accepts this offer, on a connection of its own."""
-    return bool(await offered(await peer.another(), offer))
-
-
-async def needs_deflate(peer: Peer, offer: str = DEFLATE) -> None:
-    """Skip the case if the target does not accept this offer when it comes alone."""
+async def needs_deflate(peer: Peer, offer: str = DEFLATE) -> Peer:
+    """Skip the case if the target does not accept this offer when it comes alone; the next connection if it does."""
     unless_declared_without(peer)
-    if not await accepts(peer, offer):
+    if not await offered(peer, offer):
         raise Skip(f"the server declines {offer}")
+    return await next_one(peer)
+
+
+async def next_one(peer: Peer) -> Peer:
+    """End this connection and begin another: a target may well serve one at a time."""
+    await peer.bye()
+    return await peer.another()
 
 
 def unless_declared_without(peer: Peer) -> None:

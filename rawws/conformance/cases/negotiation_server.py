@@ -132,7 +132,7 @@ async def invalid(peer: Peer, parameters: str) -> None:
 async def several(peer: Peer, parameters: list[str]) -> None:
     """Of several offers one that is valid is chosen; which one, is for the server to say."""
     offers = [f"{DEFLATE}; {each}" for each in parameters]
-    await needs_deflate(peer, offers[-1])
+    peer = await needs_deflate(peer, offers[-1])
     chosen = await _asked(peer, ", ".join(offers), "a 101 that accepts a valid one of several offers")
     fits(chosen, *[offer for offer in offers if not offer.endswith("=7")])
     if not chosen:
@@ -186,7 +186,7 @@ async def client_max_window_bits(peer: Peer, parameter: str) -> None:
 @asks("7692/7.1.2/6", MUST)
 async def quoted(peer: Peer) -> None:
     """A value in quotation marks is what it is without them."""
-    await needs_deflate(peer, f"{DEFLATE}; server_max_window_bits=10")
+    peer = await needs_deflate(peer, f"{DEFLATE}; server_max_window_bits=10")
     offer = f'{DEFLATE}; server_max_window_bits="10"'
     if not await judged(peer, offer):
         raise Wrong(f"{offer} accepted, as it is without the quotation marks", "declined")

@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from random import Random
 
-from rawws.conformance.asking import EXTENSIONS, Change, asks, opens, refused, works
+from rawws.conformance.asking import EXTENSIONS, Change, asks, next_one, opens, refused, works
 from rawws.conformance.case import MUST, SHOULD
 from rawws.conformance.heard import Close, End, Nothing, Pong, shown
 from rawws.conformance.http import Ask, Head, new_key
@@ -296,15 +296,12 @@ async def in_pieces(peer: Peer, pieces: int) -> None:
         await peer.accepted(ask)
         await works(peer)
         return
-    request = bytes(ask)
-    end = len(request)
-    places = sorted({1, end - 3, end - 2, end - 1, *(peer.random.randrange(1, end) for _ in range(12))})
-    peers = [peer] + [await peer.another() for _ in places[1:]]
-    # All first halves go out before any second one, so that each is read on its own without our waiting for it.
-    for one, place in zip(peers, places, strict=True):
-        await one.write(request[:place])
-    for one, place in zip(peers, places, strict=True):
-        await one.write(request[place:])
-    for one in peers:
-        await one.accepted(ask)
-        await works(one)
+    end = len(bytes(ask))
+    for place in sorted({1, end - 3, end - 2, end - 1, *(peer.random.randrange(2, end - 3) for _ in range(6))}):
+        peer = await next_one(peer) if place > 1 else peer
+        ask = peer.proper_ask()
+        await peer.write(bytes(ask)[:place])
+        await peer.pause(0.005)  # Or both halves would be read at once.
+        await peer.write(bytes(ask)[place:])
+        await peer.accepted(ask)
+        await works(peer)

@@ -1,6 +1,6 @@
 """RFC 6455 section 4.2.2, with 4.4 and 11.3: sending the server's opening handshake.  Of a server."""
 
-from rawws.conformance.asking import EXTENSIONS, Change, asks, opens, read_body, refusal, refused, works
+from rawws.conformance.asking import EXTENSIONS, Change, asks, next_one, opens, read_body, refusal, refused, works
 from rawws.conformance.case import LIM, MAY, MUST, SHOULD, Opening
 from rawws.conformance.heard import End, Nothing, Pong, Text, shown
 from rawws.conformance.http import Ask, Head
@@ -15,10 +15,11 @@ from rawws.core.headers import accept_for
 @asks("6455/4.2.2/1", MUST, rules.ACCEPT_WRONG)
 async def switches(peer: Peer) -> None:
     """The answer is HTTP/1.1 101, with Upgrade, Connection, and the Sec-WebSocket-Accept for this very key."""
-    for one in (peer, await peer.another(), await peer.another()):
-        ask = one.proper_ask()
-        await one.write(bytes(ask))
-        answer = await one.accepted(ask)
+    for number in range(3):
+        peer = await next_one(peer) if number else peer
+        ask = peer.proper_ask()
+        await peer.write(bytes(ask))
+        answer = await peer.accepted(ask)
         if not answer.first.startswith(b"HTTP/1.1 101"):
             raise Wrong("HTTP/1.1 101", shown(answer.first))
         for name in ("upgrade", "sec-websocket-accept"):
@@ -298,7 +299,8 @@ async def over_tls(peer: Peer, plain: bool) -> None:
         return
     bare = await peer.another(opening=Opening.RAW, plain=True)
     await bare.write(bytes(bare.proper_ask()))
-    came = await bare.rest(bare.patience.reply)
-    if came.startswith(b"HTTP/1.1 101"):
+    answer = await bare.head()
+    if isinstance(answer, Head) and answer.status == 101:
         raise Wrong("the end of the connection", "a 101: the server speaks without TLS on this port")
+    await bare.rest(bare.patience.close)
     await bare.ends(0)

@@ -1,6 +1,6 @@
 """RFC 6455 section 9.1: negotiating extensions.  Of a server."""
 
-from rawws.conformance.asking import DEFLATE, asks, needs_deflate, offered
+from rawws.conformance.asking import DEFLATE, asks, needs_deflate, next_one, offered
 from rawws.conformance.case import MUST
 from rawws.conformance.peer import Peer
 from rawws.conformance.verdict import Wrong
@@ -23,9 +23,10 @@ async def offers(peer: Peer, lists: list[list[str]]) -> None:
     """An extension that is not known is passed over; it hides no other one, in the same field or in another."""
     is_known = DEFLATE in ", ".join(lists[0])
     if is_known:
-        await needs_deflate(peer)
-    for fields in lists:
-        chosen = await offered(await peer.another(), *fields)
+        peer = await needs_deflate(peer)
+    for number, fields in enumerate(lists):
+        peer = await next_one(peer) if number else peer
+        chosen = await offered(peer, *fields)
         if chosen.partition(";")[0].strip() != (DEFLATE if is_known else ""):
             expected = f"{DEFLATE}, as when it is offered alone" if is_known else "no extension in the answer"
             raise Wrong(expected, f"{chosen or 'none'}, to {' and '.join(fields)}")

@@ -280,6 +280,9 @@ class Inflater:
         Raises:
             ProtocolError: this is no DEFLATE data, or has too many final blocks.
         """
+        # zlib may have written `most` bytes and find fault on its way to the next one; then it keeps them to itself.
+        may_be_over = len(data) > 1 and most < MOST_EXPANSION * (len(data) + 8)
+        spare = None if self._stream is None or not may_be_over else self._stream.copy()
         if self._stream is None:
             if not data:
                 return b"", 0
@@ -287,14 +290,12 @@ class Inflater:
                 raise ProtocolError(rules.TOO_MANY_FINAL_BLOCKS, f"more than {MOST_FINAL_BLOCKS}")
             # With a smaller window zlib would find a distance too far or not, depending on how the data is cut.
             self._stream = zlib.decompressobj(-LARGEST_WINDOW, self._window)
-        # zlib may have written `most` bytes and find fault on its way to the next one; then it keeps them to itself.
-        spare = self._stream.copy() if len(data) > 1 and most < MOST_EXPANSION * (len(data) + 8) else None
         try:
             decompressed = self._read(data, most)
         except ProtocolError:
-            if spare is None:
+            if not may_be_over:
                 raise
-            self._stream = spare
+            self._stream = spare  # None: begin anew
             return self.decompress(data[: len(data) // 2], most)
         stream = self._stream
         rest = len(stream.unused_data if stream.eof else stream.unconsumed_tail)

@@ -487,7 +487,9 @@ class Peer:
             raise Wrong("an answer to the opening handshake", str(answer))
         self.answer = answer
         if answer.status != 101 or answer.get("sec-websocket-accept") != accept_for(ask.key):
-            raise Wrong("a 101 with the right Sec-WebSocket-Accept", shown(answer.first))
+            proof = answer.get("sec-websocket-accept")
+            told = f" with {'none' if proof is None else shown(proof)}" if answer.status == 101 else ""
+            raise Wrong("a 101 with the right Sec-WebSocket-Accept", shown(answer.first) + told)
         chosen = answer.get("sec-websocket-extensions")
         self.agree(_extension(chosen) if chosen else None)
         self._opened = True

@@ -24,6 +24,7 @@ STYLES = {
     "quiet": "dim",
     "good": "green",
     "bad": "bold red",
+    "warn": "yellow",
     "payload": "yellow",
 }
 

@@ -190,6 +190,7 @@ class Declared:
         origin_policy: "deny" if it refuses foreign origins, "allow" if it takes any.
         lenient: what it puts up with on purpose: "non-minimal-length".
         commands: it obeys "/close CODE" (it closes with the code) and "/send N" (a binary message of N bytes).
+        soak: how many messages a case of the soak tier sends.
     """
 
     max_size: int | None = None
@@ -200,6 +201,7 @@ class Declared:
     origin_policy: str = ""
     lenient: frozenset[str] = field(default_factory=frozenset)
     commands: bool = False
+    soak: int = 16
 
     def has(self, name: str) -> bool:
         """Whether something was said about it."""

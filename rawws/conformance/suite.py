@@ -32,6 +32,9 @@ class Report:
         seconds: how long it took.
         seed: what all that is random came from.
         complete: False if it was interrupted.
+        chosen: how many cases there would have been.
+        command: what to write behind `rawws conform` to test the same target in the same way.
+        problems: sentences about the run as a whole that make it fail, such as an expectation that has expired.
     """
 
     target: str
@@ -41,6 +44,9 @@ class Report:
     seconds: float = 0.0
     seed: int = 0
     complete: bool = False
+    chosen: int = 0
+    command: tuple[str, ...] = ()
+    problems: list[str] = field(default_factory=list)
     rawws: str = __version__
     python: str = platform.python_version()
 
@@ -170,7 +176,7 @@ async def run(
         Unreachable: the target is not there, or not any more.
     """
     report = Report(target.name, target.role) if report is None else report
-    report.seed = settings.seed
+    report.seed, report.chosen = settings.seed, len(cases)
     began = monotonic()
 
     async def one(case: Case) -> None:

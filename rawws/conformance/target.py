@@ -44,6 +44,7 @@ class ServerTarget:
         patience: how long to wait.
         ssl: for wss://; None verifies as usual.
         headers: to be added to every opening handshake, such as a cookie.
+        sni: the name to ask for and to verify in TLS, if it is not the host's.
     """
 
     role = Role.SERVER
@@ -56,12 +57,14 @@ class ServerTarget:
         patience: Patience = Patience(),
         ssl: tls.SSLContext | None = None,
         headers: tuple[tuple[str, str], ...] = (),
+        sni: str = "",
     ) -> None:
         self.uri = parse(url)
         self.name = url
         self.declared = declared
         self.patience = patience
         self.headers = headers
+        self._sni = sni or self.uri.host
         self._ssl = (tls.create_default_context() if ssl is None else ssl) if self.uri.secure else None
 
     async def connect(self, random: Random, another: Any = None, plain: bool = False) -> Peer:
@@ -76,10 +79,10 @@ class ServerTarget:
                     self.uri.host,
                     self.uri.port,
                     ssl=None if plain else self._ssl,
-                    server_hostname=self.uri.host if self._ssl is not None and not plain else None,
+                    server_hostname=self._sni if self._ssl is not None and not plain else None,
                 )
         except (OSError, TimeoutError) as error:
-            raise Unreachable(f"{self.name}: {error or type(error).__name__}") from None
+            raise Unreachable(f"{self.name}: {error or type(error).__name__}") from error
         return Peer(
             Role.CLIENT,
             reader,
@@ -220,10 +223,13 @@ class ClientTarget:
             for process in processes:
                 await self._stop(process)
 
-    async def _run(self, url: str) -> asyncio.subprocess.Process:
+    def words(self, url: str) -> list[str]:
+        """The command that connects to `url`, which stands at its end if it has no place for it."""
         words = [word.replace("{url}", url) for word in shlex.split(self.command)]
-        if url not in " ".join(words):
-            words.append(url)
+        return words if url in " ".join(words) else [*words, url]
+
+    async def _run(self, url: str) -> asyncio.subprocess.Process:
+        words = self.words(url)
         quiet = asyncio.subprocess.DEVNULL
         try:
             return await asyncio.create_subprocess_exec(

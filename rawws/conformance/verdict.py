@@ -60,6 +60,8 @@ class Result:
     expected: str = ""
     """For a failure, what had to come."""
     got: str = ""
+    expectation: str = ""
+    """Why it is expected to fail, for `xfail` and `xpass`."""
     seconds: float = 0.0
     seed: int = 0
     transcripts: list[Transcript] = field(default_factory=list)

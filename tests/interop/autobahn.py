@@ -10,7 +10,11 @@ What is right is written down in `expected`: OK for the messages and OK for the 
 which Autobahn only looks on.  A case that is NON-STRICT is as wrong here as one that FAILED.
 
 Groups 12 and 13 are about compression.  It is on in every case, so the others show that it changes nothing; and of
-what the endpoint sends nothing is too short for it, so that every echo is compressed.
+what the endpoint sends nothing is too short for it, so that every echo is compressed.  (In these groups kosoku 0.1.0
+stumbles over one that is not.)
+
+kosoku gives a case 20 seconds, whatever the case itself allows (up to 480), and on a busy machine the longest ones need
+more.  Who is late is run again once, and counted.
 """
 
 import argparse
@@ -39,6 +43,8 @@ INFORMATIONAL = {"7.1.6", "7.13.1", "7.13.2"}
 LARGEST = 16 * 1024 * 1024
 """Group 9 sends messages of up to 16 MiB."""
 COMPRESSION = Deflate(threshold=0)
+LATE = "Case did not finish"
+"""What Autobahn says of a case whose time was over."""
 
 
 class Offers:
@@ -86,6 +92,8 @@ class Outcome(NamedTuple):
     verdicts: dict[str, Verdict]
     remarks: dict[str, str]
     """What Autobahn says beside the verdict of a case that is not as expected."""
+    again: list[str]
+    """The cases that were late and were run again."""
     seconds: float
 
     @property
@@ -212,11 +220,15 @@ def _wait_for_end(pipe: Pipe) -> None:
 async def run(role: str, transport: str, cases: Sequence[str]) -> Outcome:
     """Run the `cases` (ids, or globs like "6.*") against our endpoint in this role."""
     start = time.perf_counter()
-    results = await (_fuzz_server if role == "server" else _fuzz_client)(transport, cases)
+    fuzz = _fuzz_server if role == "server" else _fuzz_client
+    results = {result.case_id: result for result in await fuzz(transport, cases)}
+    again = [case for case, result in results.items() if result.result.startswith(LATE)]
+    if again:
+        results |= {result.case_id: result for result in await fuzz(transport, again)}
     seconds = time.perf_counter() - start
-    verdicts = {result.case_id: Verdict(result.behavior.value, result.behavior_close.value) for result in results}
-    remarks = {result.case_id: f"{result.result} {result.result_close}" for result in results}
-    return Outcome(role, transport, verdicts, remarks, seconds)
+    verdicts = {case: Verdict(result.behavior.value, result.behavior_close.value) for case, result in results.items()}
+    remarks = {case: f"{result.result} {result.result_close}" for case, result in results.items()}
+    return Outcome(role, transport, verdicts, remarks, again, seconds)
 
 
 def missing(outcome: Outcome, cases: Sequence[str]) -> list[str]:
@@ -236,12 +248,12 @@ def report(outcomes: Sequence[Outcome], cases: Sequence[str]) -> bool:
     kinds.sort(
         key=["OK", "INFORMATIONAL"].index if set(kinds) <= {"OK", "INFORMATIONAL"} else lambda kind: kind != "OK"
     )
-    header = ["role", "transport", "cases", *kinds, "not as expected", "seconds"]
+    header = ["role", "transport", "cases", *kinds, "not as expected", "run again", "seconds"]
     rows = [header]
     for outcome in outcomes:
         counts = Counter(str(verdict) for verdict in outcome.verdicts.values())
         wrong = len(outcome.surprises) + len(missing(outcome, cases))
-        numbers = [len(outcome.verdicts), *(counts[kind] for kind in kinds), wrong]
+        numbers = [len(outcome.verdicts), *(counts[kind] for kind in kinds), wrong, len(outcome.again)]
         rows.append([outcome.role, outcome.transport, *map(str, numbers), f"{outcome.seconds:.1f}"])
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:

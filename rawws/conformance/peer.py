@@ -314,6 +314,15 @@ class Peer:
             self.transcript.ended = "still open when we hung up"
 
     @property
+    def has_ended(self) -> bool:
+        """TCP has ended, from the other side."""
+        return self._end is not None
+
+    def established(self) -> None:
+        """What a case wrote to a client as its answer is one that opens the connection."""
+        self._opened = True
+
+    @property
     def is_open(self) -> bool:
         """The opening handshake is done, and no end was seen, nor begun."""
         ended = self._end is not None or self.close_heard is not None or self.close_sent or self._writer.is_closing()
@@ -425,6 +434,15 @@ class Peer:
         del self._received[: end + 4]
         return head
 
+    async def some(self) -> bytes:
+        """The next octets that come, as many as are there; b"" if TCP ends, or the time is over."""
+        deadline = monotonic() + self.patience.reply
+        while not self._received and self._end is None and await self._wait_for_news(deadline):
+            pass
+        found = bytes(self._received)
+        self._received.clear()
+        return found
+
     async def octets(self, size: int) -> bytes:
         """The next `size` bytes; fewer if TCP ends before, or they do not come in time."""
         deadline = monotonic() + self.patience.reply
@@ -496,7 +514,9 @@ class Peer:
         return answer
 
     async def asked(self) -> Head:
-        """The opening handshake of a client under test."""
+        """The opening handshake of a client under test; the same one if it was read before."""
+        if self.request is not None:
+            return self.request
         request = await self.head()
         if not isinstance(request, Head):
             raise Wrong("an opening handshake", str(request))

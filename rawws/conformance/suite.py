@@ -199,14 +199,19 @@ async def run(
     except* Unreachable as group:
         raise group.exceptions[0] from None
     finally:
-        for case in cases:
-            if case.opening is Opening.PASSIVE:
-                result = passive.judge(case, report.results, target.role)
-                report.results.append(result)
-                on_result(result)
-        report.results.sort(key=lambda result: order(result.id))
+        conclude(report, cases, on_result)
         report.seconds = round(monotonic() - began, 3)
     return report
+
+
+def conclude(report: Report, cases: Sequence[Case], on_result: Callable[[Result], object]) -> None:
+    """Add the verdicts of the passive cases, over what all others heard, and put everything in order."""
+    for case in cases:
+        if case.opening is Opening.PASSIVE:
+            result = passive.judge(case, report.results, report.role)
+            report.results.append(result)
+            on_result(result)
+    report.results.sort(key=lambda result: order(result.id))
 
 
 class _Enough(Exception):

@@ -5,16 +5,19 @@ import contextlib
 import os
 import shlex
 import ssl as tls
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, Protocol
 
 from rawws.conformance.case import Case, Declared, Opening
 from rawws.conformance.peer import Patience, Peer
-from rawws.conformance.verdict import Wrong
+from rawws.conformance.verdict import Skip, Wrong
 from rawws.core.settings import Role
 from rawws.uri import parse
+
+A_MOMENT = 0.3
+"""Seconds: how long what a client did before it ended may take to be seen."""
 
 
 class Unreachable(Exception):
@@ -138,6 +141,16 @@ class ServerTarget:
         return False
 
 
+class Process(Protocol):
+    """A client that was started."""
+
+    async def wait(self) -> int:
+        """Wait until it is over; the exit status."""
+
+    def kill(self) -> None:
+        """End it."""
+
+
 class ClientTarget:
     """A client, started once for each connection with a command in which `{url}` is where to connect.
 
@@ -167,90 +180,167 @@ class ClientTarget:
         self.declared = declared
         self.patience = patience
         self.start = start
-        self._ssl = ssl
+        self.ssl = ssl
 
     @asynccontextmanager
     async def meet(self, case: Case, random: Random) -> AsyncIterator[list[Peer]]:
         """See `Target`."""
-        peers: list[Peer] = []
-        processes: list[asyncio.subprocess.Process] = []
-        came: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
-
-        async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            came.put_nowait((reader, writer))
-
-        server = await asyncio.start_server(on_connection, "127.0.0.1", 0, ssl=self._ssl)
-        port = server.sockets[0].getsockname()[1]
-
-        async def another(
-            opening: Opening = case.opening,
-            offer: str = case.offer,
-            resource: str = "/",
-            host: str = "127.0.0.1",
-            start: bool = True,
-        ) -> Peer:
-            if start:
-                scheme = "ws" if self._ssl is None else "wss"
-                processes.append(await self._run(f"{scheme}://{host}:{port}{resource}"))
-            try:
-                async with asyncio.timeout(self.start):
-                    reader, writer = await came.get()
-            except TimeoutError:
-                raise Wrong("a connection from the client", f"none within {self.start:g} s") from None
-            peer = Peer(
-                Role.SERVER,
-                reader,
-                writer,
-                random=random,
-                patience=self.patience,
-                declared=self.declared,
-                resource=resource,
-                host=f"{host}:{port}",
-                another=another,
-            )
-            peers.append(peer)
-            if opening is Opening.OPEN:
-                await peer.open(offer)
-            return peer
-
+        meeting = _Meeting(self, case, random)
         try:
-            await another()
-            yield peers
+            await meeting.another()
+            yield meeting.peers
         finally:
-            for peer in peers:
-                await peer.leave()
-            server.close()
-            for process in processes:
-                await self._stop(process)
+            await meeting.end()
 
     def words(self, url: str) -> list[str]:
         """The command that connects to `url`, which stands at its end if it has no place for it."""
         words = [word.replace("{url}", url) for word in shlex.split(self.command)]
         return words if url in " ".join(words) else [*words, url]
 
-    async def _run(self, url: str) -> asyncio.subprocess.Process:
+    async def _run(self, url: str, env: Mapping[str, str] | None = None) -> Process:
+        """Start it, with this added to its environment."""
         words = self.words(url)
         quiet = asyncio.subprocess.DEVNULL
+        whole = {**os.environ, "RAWWS_URL": url, **(env or {})}
         try:
-            return await asyncio.create_subprocess_exec(
-                *words, stdin=quiet, stdout=quiet, stderr=quiet, env=os.environ | {"RAWWS_URL": url}
-            )
+            return await asyncio.create_subprocess_exec(*words, stdin=quiet, stdout=quiet, stderr=quiet, env=whole)
         except OSError as error:
             raise Unreachable(f"{words[0]}: {error.strerror}") from None
-
-    async def _stop(self, process: asyncio.subprocess.Process) -> None:
-        """Let the process end, and then make it; one that was killed by a signal of its own has crashed."""
-        try:
-            async with asyncio.timeout(self.patience.close):
-                code = await process.wait()
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-            return
-        if code < 0:
-            raise Wrong("a client that stays alive", f"it was killed by signal {-code}")
 
     async def is_alive(self) -> bool:
         """A new process is started for each connection: there is nothing that could have died."""
         return True
+
+
+class _Meeting:
+    """One case with a client: where it is told to connect, what was started, and who came."""
+
+    def __init__(self, target: ClientTarget, case: Case, random: Random) -> None:
+        self.target = target
+        self.case = case
+        self.random = random
+        self.peers: list[Peer] = []
+        self.processes: list[Process] = []
+        self._came: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+        self._servers: list[asyncio.Server] = []
+        self._ports: dict[bool, int] = {}
+        self._hosts: set[tuple[bool, str]] = set()
+
+    async def another(
+        self,
+        opening: Opening | None = None,
+        offer: str | None = None,
+        *,
+        resource: str = "/",
+        host: str = "127.0.0.1",
+        start: bool = True,
+        bare: bool = False,
+        env: Mapping[str, str] | None = None,
+        seconds: float | None = None,
+    ) -> Peer:
+        """One more connection.
+
+        Args:
+            opening: how far it is opened; None: as far as the case says.
+            offer: the extension to agree on; None: that of the case.
+            resource, host: of the URL; an IPv6 address in brackets.
+            start: a new client; otherwise one that runs connects once more.
+            bare: the URL is wss://, but it is the case that speaks TLS.
+            env: what is added to its environment.
+            seconds: how long to wait; None: as long as a process may take to connect.
+
+        Raises:
+            Wrong: nobody comes.
+        """
+        port = await self._listen(host, bare)
+        if start:
+            scheme = "wss" if bare or self.target.ssl is not None else "ws"
+            url = f"{scheme}://{host}:{port}{resource}"
+            self.processes.append(await (self.target._run(url, env) if env else self.target._run(url)))
+        reader, writer = await self._next(self.target.start if seconds is None else seconds)
+        peer = Peer(
+            Role.SERVER,
+            reader,
+            writer,
+            random=self.random,
+            patience=self.target.patience,
+            declared=self.target.declared,
+            resource=resource,
+            host=f"{host}:{port}",
+            another=self.another,
+        )
+        self.peers.append(peer)
+        if (self.case.opening if opening is None else opening) is Opening.OPEN:
+            await peer.open(self.case.offer if offer is None else offer)
+        return peer
+
+    async def _listen(self, host: str, bare: bool) -> int:
+        """Be there under this host; the port, the same for all of them."""
+        addresses = {"127.0.0.1": ["127.0.0.1"], "[::1]": ["::1"]}.get(host, ["127.0.0.1", "::1"])
+        for address in addresses:
+            if (bare, address) in self._hosts:
+                continue
+            try:
+                server = await asyncio.start_server(
+                    self._on_connection, address, self._ports.get(bare, 0), ssl=None if bare else self.target.ssl
+                )
+            except OSError as error:
+                if addresses[0] == address:
+                    raise Skip(f"{address} cannot be listened on: {error.strerror}") from None
+                continue
+            self._servers.append(server)
+            self._hosts.add((bare, address))
+            self._ports.setdefault(bare, server.sockets[0].getsockname()[1])
+        return self._ports[bare]
+
+    async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._came.put_nowait((reader, writer))
+
+    async def _next(self, seconds: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Whoever comes; not waited for when all that were started have ended."""
+        coming = asyncio.ensure_future(self._came.get())
+        ending = asyncio.ensure_future(self._all_end())
+        try:
+            either: list[asyncio.Future[Any]] = [coming, ending]
+            await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                # What it did at last may not have been seen yet.
+                await asyncio.wait([coming], timeout=A_MOMENT)
+            if coming.done():
+                return coming.result()
+        finally:
+            coming.cancel()
+            ending.cancel()
+        how = "it has ended" if ending.done() and not ending.cancelled() else f"none within {seconds:g} s"
+        raise Wrong("a connection from the client", how)
+
+    async def _all_end(self) -> None:
+        for process in self.processes:
+            await process.wait()
+
+    async def end(self) -> None:
+        """Let go of everything, and let the processes end.
+
+        Raises:
+            Wrong: one has crashed.
+        """
+        for peer in self.peers:
+            await peer.leave()
+        while not self._came.empty():
+            self._came.get_nowait()[1].transport.abort()
+        for server in self._servers:
+            server.close()
+        for code in await asyncio.gather(*(self._stop(process) for process in self.processes)):
+            if code < 0:
+                raise Wrong("a client that stays alive", f"it was killed by signal {-code}")
+
+    async def _stop(self, process: Process) -> int:
+        """Let it end, or make it; the exit status, less than 0 if it was killed by a signal of its own."""
+        try:
+            async with asyncio.timeout(self.target.patience.close):
+                return await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        return 0

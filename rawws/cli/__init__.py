@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import rawws
 from rawws.cli.terminal import Exit, Terminal, Trouble
 
-VERBS = ("connect", "serve", "explain", "demo")
+VERBS = ("connect", "serve", "explain", "demo", "conform")
 
 HELP = """\
 rawws: WebSocket on the command line, with every byte explained.
@@ -24,6 +24,7 @@ rawws: WebSocket on the command line, with every byte explained.
                             your browser
   rawws explain BYTES       take frames apart, and say which rules they break
   rawws demo                one whole conversation, every byte explained
+  rawws conform             is a server, or a client, what the RFCs ask for?
 
 try it:
   rawws demo
@@ -91,7 +92,7 @@ def _abandon_what_cannot_be_written() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _complain(line: str, code: Exit) -> Exit:
+def _complain(line: str, code: int) -> int:
     line = " ".join(line.split())
     with suppress(OSError):
         Terminal().err((line if line.startswith("rawws") else f"rawws: {line}", "bad"))
@@ -114,6 +115,8 @@ def _run(argv: list[str]) -> int:
 
 def _verb(name: str, argv: list[str]) -> int:
     module: Any = importlib.import_module(f"rawws.cli.{name}")
+    if name == "conform":  # It has verbs of its own.
+        return int(module.main(argv, Terminal()))
     arguments = parser_of(name, module).parse_args(argv)
     return int(module.run(arguments, Terminal()))
 

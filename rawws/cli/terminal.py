@@ -56,10 +56,16 @@ class Exit(IntEnum):
 class Trouble(Exception):
     """The verb cannot go on: one line for stderr, which says what to do, and how to exit."""
 
-    def __init__(self, line: str, code: Exit) -> None:
+    def __init__(self, line: str, code: int) -> None:
         super().__init__(line)
         self.line = line
         self.code = code
+
+
+class Progress(Protocol):
+    """Is told that one more is done, and what there is to say meanwhile."""
+
+    def __call__(self, said: str) -> None: ...
 
 
 class Printer(Protocol):
@@ -187,3 +193,27 @@ def _with_rich(stream: TextIO) -> Printer:
         stream.flush()
 
     return coloured
+
+
+@contextmanager
+def progress(stream: TextIO, total: int) -> Iterator[Progress]:
+    """A bar on a terminal, as long as the context lasts; nothing elsewhere, and without rich."""
+
+    def silent(said: str) -> None:
+        """Nobody would see it."""
+
+    if not stream.isatty() or os.environ.get("TERM") == "dumb":
+        yield silent
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+    except ImportError:
+        yield silent
+        return
+    columns = (BarColumn(None), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    with Bar(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda said: bar.update(task, advance=1, description=said)

@@ -1,0 +1,244 @@
+"""Looking at cases and reports: `rawws conform list`, `explain`, `replay` and `compare`."""
+
+import argparse
+import asyncio
+import difflib
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from rawws.cli.conform_options import Outcome, parser_for, wrong
+from rawws.cli.conform_run import Run, show, write_html
+from rawws.cli.terminal import Terminal
+from rawws.conformance import CASES, Report, Result, Target, Verdict
+from rawws.conformance.case import Case, Opening, order
+from rawws.conformance.own import own_client, own_server
+from rawws.conformance.report import as_json, comparing, words
+from rawws.conformance.report.terminal import LOUD, Line, View, conversation_of, labelled
+from rawws.conformance.suite import run_case
+from rawws.core.settings import Role
+
+MOST_EXPLAINED = 12
+"""Cases at once."""
+
+
+def cases_like(glob: str) -> list[Case]:
+    """The cases that are meant.
+
+    Raises:
+        Trouble: there are none.
+    """
+    found = sorted((case for case in CASES.values() if case.matches(glob)), key=lambda case: order(case.id))
+    if found:
+        return found
+    families = list({case.group: None for case in CASES.values()})
+    close = difflib.get_close_matches(glob, [*CASES, *families], 1)
+    advice = f"did you mean {close[0]}?" if close else "rawws conform list shows what there is"
+    raise wrong(f"no case is called {glob}; {advice}")
+
+
+def roles_of(case: Case) -> str:
+    """Whom it tests."""
+    return "both" if len(case.roles) > 1 else next(iter(case.roles)).value
+
+
+# --- list -----------------------------------------------------------------------------------------------------------
+
+
+def list_cases(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """A line for each case, or for each family if no glob is given."""
+    cases = cases_like(arguments.glob or "*")
+    if arguments.json:
+        for case in cases:
+            terminal.json(case_json(case))
+        return Outcome.OK
+    families: dict[str, list[Case]] = {}
+    for case in cases:
+        families.setdefault(case.group, []).append(case)
+    section = ""
+    for family in families.values():
+        if family[0].section != section:
+            if section:
+                terminal.out()
+            section = family[0].section
+            terminal.out((words.place(section), "title"))
+        for line in _family(family, one_by_one=arguments.glob is not None):
+            show(terminal.out, line)
+    terminal.err(
+        (f"{words.counted(len(cases), 'case')} in {len(families)} families; rawws conform explain ID", "quiet")
+    )
+    return Outcome.OK
+
+
+def _family(cases: list[Case], one_by_one: bool) -> Iterator[Line]:
+    first = cases[0]
+    if not one_by_one:
+        yield _row(words.ids_in_short([case.id for case in cases]), first, first.requirement)
+        return
+    for case in cases:
+        yield _row(case.id, case, case.title)
+
+
+def _row(ids: str, case: Case, said: str) -> Line:
+    tier = "" if case.tier.value == "core" else f" ({case.tier.value})"
+    return [f"  {ids:20} {case.level.value:6} {roles_of(case):6}  {said}{tier}"]
+
+
+def case_json(case: Case) -> dict[str, Any]:
+    """What it is."""
+    return {
+        "id": case.id,
+        "title": case.title,
+        "requirement": case.requirement,
+        "level": case.level.value,
+        "roles": sorted(role.value for role in case.roles),
+        "tier": case.tier.value,
+        "rule": None if case.rule is None else case.rule.name,
+        "rfc": words.places(case.id),
+        "needs": sorted(case.needs),
+        "autobahn": list(case.autobahn),
+    }
+
+
+# --- explain --------------------------------------------------------------------------------------------------------
+
+
+def explain(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """What a case asks for, and how it goes with a target that is right."""
+    cases = cases_like(arguments.id)
+    if len(cases) > MOST_EXPLAINED:
+        raise wrong(f"{arguments.id} are {len(cases)} cases; rawws conform list '{arguments.id}' names them")
+    for index, case in enumerate(cases):
+        if index:
+            terminal.out()
+        for line in _about(case, terminal.width):
+            show(terminal.out, line)
+        role = Role.CLIENT if arguments.client or Role.SERVER not in case.roles else Role.SERVER
+        if role not in case.roles:
+            raise wrong(f"{case.id} is for servers; leave --client out")
+        if case.opening is not Opening.PASSIVE:
+            _show_how_it_goes(case, role, terminal)
+    return Outcome.OK
+
+
+def _about(case: Case, width: int) -> Iterator[Line]:
+    yield [(case.id, "title"), f"  {case.title}"]
+    yield from labelled("requires", case.requirement, width)
+    strength = {"MUST": "", "SHOULD": ": else a warning", "MAY": ": the report tells what was seen"}
+    strength["LIM"] = ": robustness, only a crash, a hang or a dead target is wrong"
+    yield from labelled("level", f"{case.level.value}{strength[case.level.value]}", width)
+    yield from labelled("RFCs", ", ".join(words.places(case.id)), width)
+    if case.rule is not None:
+        yield from labelled("rule", f"{case.rule.name}: {case.rule.text} ({case.rule.code})", width)
+    tests = {"both": "servers and clients", "server": "servers", "client": "clients"}[roles_of(case)]
+    yield from labelled("tests", f"{tests}, {case.tier.value} tier", width)
+    yield from labelled("needs", ", ".join(f"--{name.replace('_', '-')}" for name in sorted(case.needs)), width)
+    yield from labelled("offers", case.offer, width)
+    yield from labelled("Autobahn", ", ".join(case.autobahn), width)
+    if case.opening is Opening.PASSIVE:
+        yield from labelled("how", "it has no connection of its own: it looks at all that other cases heard", width)
+
+
+def _show_how_it_goes(case: Case, role: Role, terminal: Terminal) -> None:
+    result, target = asyncio.run(_try(case, role))
+    if result.verdict is Verdict.SKIP:
+        lines: Iterator[Line] = labelled("skipped", f"with {target}: {result.reason}", terminal.width)
+    else:
+        terminal.out(*_heading(f"with {target}"))
+        lines = conversation_of(result, role, View(terminal.width, all_of_it=False))
+    for line in lines:
+        show(terminal.out, line)
+    if result.verdict is not Verdict.SKIP:
+        said = result.verdict.value + (f": {result.reason}" if result.reason else "")
+        for line in labelled("verdict", said, terminal.width, words.STYLES[result.verdict]):
+            show(terminal.out, line)
+
+
+def _heading(text: str) -> Line:
+    return ["     ", (text, "quiet")]
+
+
+async def _try(case: Case, role: Role) -> tuple[Result, str]:
+    """Run it with our own endpoint."""
+    async with own_server() if role is Role.SERVER else nullcontext(own_client()) as found:
+        target: Target = found
+        return await run_case(case, target), target.name
+
+
+# --- replay and compare ---------------------------------------------------------------------------------------------
+
+
+def load(path: str) -> Report:
+    """A report from a file.
+
+    Raises:
+        Trouble: there is none.
+    """
+    try:
+        return as_json.load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise wrong(f"{path}: {error.strerror}; --json FILE writes a report") from None
+    except ValueError as error:
+        raise wrong(f"{path} cannot be read: {error}") from None
+
+
+def replay(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Run cases of a report again, with the same target and the same seed; all that failed, if none is named."""
+    report = load(arguments.report)
+    before = {result.id: result for result in report.results}
+    ids = arguments.id or [result.id for result in report.results if _may_be_repeated(result)]
+    for id in ids:
+        if id not in before:
+            close = difflib.get_close_matches(id, list(before), 1)
+            raise wrong(f"{arguments.report} has no case {id}" + (f"; did you mean {close[0]}?" if close else ""))
+        if words.passive(id):
+            raise wrong(f"{id} looks at all that other cases heard; run rawws conform {report.role.value} again")
+    if not ids:
+        raise wrong(f"nothing failed in {arguments.report}; name a case")
+    if not report.command:
+        raise wrong(f"{arguments.report} does not say how its target is met")
+    argv = [*report.command[1:], "--seed", str(report.seed), "--tier", "all", "-v"]
+    options = parser_for(report.role)
+    run = _Again(options, options.parser.parse_args([*argv, *(f"--include={id}" for id in ids)]), terminal, report.role)
+    run.before = before
+    return run()
+
+
+def _may_be_repeated(result: Result) -> bool:
+    return result.verdict in LOUD and not words.passive(result.id)
+
+
+class _Again(Run):
+    """A run of few cases, of which everything is shown."""
+
+    before: dict[str, Result]
+
+    def _tell(self, code: Outcome) -> None:
+        for result in self.report.results:
+            was = self.before[result.id]
+            show(self.say, [])
+            show(self.say, [(result.id, "title"), f"  {words.title_of(result.id)}"])
+            for line in conversation_of(result, self.role, self.view):
+                show(self.say, line)
+            for label, one in (("before", was), ("now", result)):
+                said = one.verdict.value + (f": {one.got or one.reason}" if one.got or one.reason else "")
+                for line in labelled(label, said, self.terminal.width, words.STYLES[one.verdict]):
+                    show(self.say, line)
+        show(self.say, [])
+        super()._tell(code)
+
+
+def compare(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """What changed between two reports."""
+    before, after = load(arguments.before), load(arguments.after)
+    if before.role is not after.role:
+        raise wrong(f"{arguments.before} is about a {before.role.value}, {arguments.after} about a {after.role.value}")
+    for line in comparing.tell(before, after, arguments.verbose):
+        show(terminal.out, line)
+    if arguments.html is not None:
+        try:
+            Path(arguments.html).write_text(write_html([before, after]), encoding="utf-8")
+        except OSError as error:
+            raise wrong(f"--html {arguments.html}: {error.strerror}") from None
+    return Outcome.FAILED if comparing.compare(before, after).worse else Outcome.OK

@@ -1,0 +1,347 @@
+"""One run of the suite from the command line: see that there is a target, run the cases, tell what was found."""
+
+import argparse
+import asyncio
+import importlib
+import os
+import shlex
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from rawws.cli.conform_options import (
+    Options,
+    Outcome,
+    client_context,
+    declared_of,
+    levels_of,
+    patience_of,
+    server_context,
+    settings_of,
+    tiers_of,
+    wrong,
+)
+from rawws.cli.conform_preflight import see_client, see_server
+from rawws.cli.terminal import Progress, Terminal, Trouble, progress
+from rawws.conformance import CASES, ClientTarget, Report, Result, ServerTarget, Target, Tier, Unreachable, Verdict
+from rawws.conformance import expect as expectations
+from rawws.conformance.case import Case
+from rawws.conformance.own import own_client, own_server
+from rawws.conformance.report import as_json, autobahn, junit, markdown
+from rawws.conformance.report.terminal import Line, View, in_a_line, summary, tell
+from rawws.conformance.report.words import counted
+from rawws.conformance.suite import run, select
+from rawws.core.settings import Role
+
+FAILING = {
+    "must": {Verdict.FAIL},
+    "should": {Verdict.FAIL, Verdict.WARN},
+    "any": {Verdict.FAIL, Verdict.WARN},
+}
+"""The verdicts that make a run fail; "any" also what is information and yet not what the case expected."""
+
+
+Say: TypeAlias = Callable[..., None]
+
+
+class Run:
+    """One run.
+
+    Args:
+        options: the parser that read the arguments.
+        arguments: what was written.
+        terminal: where it is told.
+        role: the side under test.
+        today: the day that expectations are held against; None for the day that it is.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        arguments: argparse.Namespace,
+        terminal: Terminal,
+        role: Role,
+        today: date | None = None,
+    ) -> None:
+        self.arguments = arguments
+        self.terminal = terminal
+        self.role = role
+        self.today = today or datetime.now(UTC).date()
+        self.files = {name: getattr(arguments, name) for name in ("json", "html", "junit", "markdown")}
+        self.say = terminal.err if "-" in self.files.values() else terminal.out
+        self.report = Report("", role, command=tuple(self._command(options)))
+        self.view = View(terminal.width, arguments.verbose, self.repeat)
+
+    def __call__(self) -> int:
+        """Run it; gives back the exit code.
+
+        Raises:
+            Trouble: there is nothing to be run, or nobody to be tested.
+        """
+        cases = self._cases()
+        self._check_files()
+        self._expected = self._read(self.arguments.expect)
+        self._warn_of_strangers()
+        interrupted = False
+        try:
+            asyncio.run(self._run(cases))
+        except KeyboardInterrupt:
+            if not self.report.results:
+                raise
+            interrupted = True
+        self.report.problems += expectations.problems(self._expected, self.today)
+        code = Outcome.INTERRUPTED if interrupted else self._outcome()
+        self._tell(code)
+        self._write(code)
+        return code
+
+    # --- Before -----------------------------------------------------------------------------------------------------
+
+    def _command(self, options: Options) -> list[str]:
+        """What tests the same target again, behind `rawws conform`."""
+        command = [self.role.value]
+        if self.role is Role.SERVER:
+            command += [self.arguments.url] if self.arguments.url else []
+        elif self.arguments.exec:
+            command += ["--exec", self.arguments.exec]
+        elif self.arguments.listen:
+            command += ["--listen", str(self.arguments.listen)]
+        return command + options.command(self.arguments)
+
+    def repeat(self, id: str) -> str:
+        """The line that runs a case again."""
+        if self.files["json"] not in (None, "-"):
+            return shlex.join(["rawws", "conform", "replay", str(self.files["json"]), id])
+        more = ["--include", id]
+        tier = CASES[id].tier if id in CASES else Tier.CORE
+        more += [] if tier is Tier.CORE else ["--tier", tier.value]
+        more += ["--seed", str(self.arguments.seed)] if self.arguments.seed else []
+        return shlex.join(["rawws", "conform", *self.report.command, *more, "-v"])
+
+    def _cases(self) -> list[Case]:
+        include, exclude = self.arguments.include, self.arguments.exclude
+        for glob in [*include, *exclude]:
+            if not any(case.matches(glob) for case in CASES.values()):
+                raise wrong(f"no case is called {glob}; rawws conform list shows what there is")
+        cases = select(
+            self.role,
+            include=include,
+            exclude=exclude,
+            tiers=tiers_of(self.arguments),
+            levels=levels_of(self.arguments),
+        )
+        if not cases:
+            raise wrong(f"no case is left for a {self.role.value}; try other --include, --exclude, --tier or --level")
+        return cases
+
+    def _check_files(self) -> None:
+        """What cannot be written is said before the run, and not behind it."""
+        for name, path in [*self.files.items(), ("write-expect", self.arguments.write_expect)]:
+            if path not in (None, "-"):
+                _check_file(name, Path(path))
+        if list(self.files.values()).count("-") > 1:
+            raise wrong("only one report can go to stdout")
+        if self.arguments.html is not None and _html() is None:
+            raise wrong("--html is not there in this version; --json is")
+        directory = self.arguments.autobahn_json
+        if directory is not None:
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise wrong(f"--autobahn-json {directory}: {error.strerror}; give a directory") from None
+
+    def _read(self, path: Path | None) -> expectations.Expectations:
+        if path is None:
+            return expectations.Expectations()
+        try:
+            return expectations.read(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise wrong(f"--expect {path}: {error.strerror}; --write-expect {path} makes one") from None
+        except ValueError as error:
+            raise wrong(f"--expect {path}: {error}") from None
+
+    def _warn_of_strangers(self) -> None:
+        for id in expectations.strangers(self._expected, CASES):
+            self.terminal.err((f"--expect: no case is called {id}", "warn"))
+
+    # --- Running ----------------------------------------------------------------------------------------------------
+
+    async def _run(self, cases: list[Case]) -> None:
+        async with self._target() as target:
+            self.report.target = self.arguments.name or target.name
+            self.terminal.err(*self._first_line(target, len(cases)))
+            quiet = self.arguments.quiet or self.arguments.verbose
+            with progress(self.terminal.stderr, 0 if quiet else len(cases)) as advance:
+                try:
+                    await run(cases, target, settings_of(self.arguments), _Listener(self, advance), self.report)
+                except Unreachable as error:
+                    self.report.problems.append(f"the target is not there any more: {error}")
+
+    def judge(self, result: Result) -> None:
+        """Whether it was expected."""
+        expectations.judge(result, self._expected, self.today)
+
+    @asynccontextmanager
+    async def _target(self) -> AsyncIterator[Target]:
+        patience = patience_of(self.arguments)
+        if self.role is Role.CLIENT:
+            yield await self._client()
+        elif self.arguments.url is None:
+            async with own_server(patience=patience) as own:
+                yield own
+        else:
+            try:
+                target = ServerTarget(
+                    self.arguments.url,
+                    declared=declared_of(self.arguments),
+                    patience=patience,
+                    ssl=client_context(self.arguments),
+                    headers=tuple(self.arguments.header),
+                    sni=self.arguments.sni,
+                )
+            except ValueError as error:
+                raise wrong(f"{error}") from None
+            await see_server(target)
+            yield target
+
+    async def _client(self) -> Target:
+        arguments = self.arguments
+        common: dict[str, Any] = {"declared": declared_of(arguments), "patience": patience_of(arguments)}
+        context = server_context(arguments)
+        if arguments.listen is not None:
+            return _listening(arguments, common, context)
+        if arguments.exec is None:
+            return own_client(patience=patience_of(arguments), start=arguments.start)
+        target = ClientTarget(arguments.exec, ssl=context, start=arguments.start, **common)
+        await see_client(target, context)
+        return target
+
+    def _first_line(self, target: Target, cases: int) -> Line:
+        what: Line = ["Testing ", (self.report.target, "title")]
+        if isinstance(target, ServerTarget) and self.arguments.url is None:
+            what.append(f", started here on {target.uri.host_header} since no URL was given")
+        elif self.role is Role.CLIENT and self.arguments.exec is None and self.arguments.listen is None:
+            what.append(", since no --exec was given")
+        return [*what, f": {counted(cases, 'case')}"]
+
+    # --- Behind -----------------------------------------------------------------------------------------------------
+
+    def _outcome(self) -> Outcome:
+        report = self.report
+        if any(problem.startswith("the target is not there") for problem in report.problems):
+            return Outcome.UNREACHABLE
+        if report.count(Verdict.ERROR):
+            return Outcome.TESTER
+        failing = set(FAILING[self.arguments.fail_on])
+        failing |= {Verdict.XPASS} if self.arguments.strict_expect else set()
+        if report.count(*failing) or report.problems or not report.complete or self._differs():
+            return Outcome.FAILED
+        if report.count(Verdict.SKIP) == len(report.results):
+            report.problems.append("nothing was tested: every case was skipped")
+            return Outcome.USAGE
+        return Outcome.OK
+
+    def _differs(self) -> bool:
+        """Whether something is not what a case expected, although that is allowed."""
+        return self.arguments.fail_on == "any" and any(
+            result.verdict is Verdict.INFO and result.expected for result in self.report.results
+        )
+
+    def _tell(self, code: Outcome) -> None:
+        if not self.arguments.quiet:
+            for line in tell(self.report, self.view):
+                show(self.say, line)
+        for line in summary(self.report, code, self.terminal.width):
+            show(self.say, line)
+
+    def _write(self, code: Outcome) -> None:
+        for path, text in self._reports(code):
+            if path == "-":
+                self.terminal.stdout.write(text)
+                self.terminal.stdout.flush()
+                continue
+            try:
+                Path(path).write_text(text, encoding="utf-8")
+            except OSError as error:
+                raise Trouble(f"rawws conform: cannot write {path}: {error.strerror}", Outcome.TESTER) from None
+
+    def _reports(self, code: Outcome) -> Iterator[tuple[str | Path, str]]:
+        report, arguments = self.report, self.arguments
+        view = View(100, False, self.repeat)
+        failing = {*FAILING[arguments.fail_on], *([Verdict.XPASS] if arguments.strict_expect else [])}
+        if arguments.json is not None:
+            yield arguments.json, as_json.dump(report, arguments.transcripts)
+        if arguments.junit is not None:
+            yield arguments.junit, junit.write(report, failing, view)
+        if arguments.markdown is not None:
+            yield arguments.markdown, markdown.write(report, view, code)
+        if arguments.autobahn_json is not None:
+            yield arguments.autobahn_json / "index.json", autobahn.write(report, arguments.name)
+        if arguments.html is not None:
+            yield arguments.html, write_html([report])
+        if arguments.write_expect is not None:
+            yield arguments.write_expect, expectations.write(report, self.today, self._expected)
+
+
+class _Listener:
+    """Hears of each verdict as it comes."""
+
+    def __init__(self, run: Run, advance: Progress) -> None:
+        self._run = run
+        self._advance = advance
+        self._bad = 0
+
+    def __call__(self, result: Result) -> None:
+        self._run.judge(result)
+        self._bad += result.verdict in (Verdict.FAIL, Verdict.ERROR)
+        if self._run.arguments.verbose and not self._run.arguments.quiet:
+            show(self._run.say, in_a_line(result))
+        self._advance(f"{self._bad} failed" if self._bad else "")
+
+
+def show(say: Say, line: Line) -> None:
+    """A line of a report."""
+    say(*(piece if isinstance(piece, str) or piece[1] else piece[0] for piece in line))
+
+
+def _check_file(name: str, path: Path) -> None:
+    if path.is_dir():
+        raise wrong(f"--{name} {path} is a directory; give a file")
+    if not path.parent.is_dir():
+        raise wrong(f"--{name} {path}: there is no directory {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise wrong(f"--{name} {path} cannot be written; it is not permitted")
+
+
+# --- What other modules of the suite bring --------------------------------------------------------------------------
+
+
+def _module(name: str) -> Any:
+    """A module of the suite; None if it is not there."""
+    try:
+        return importlib.import_module(f"rawws.conformance.{name}")
+    except ModuleNotFoundError:
+        return None
+
+
+def _html() -> Any:
+    return _module("report.html")
+
+
+def write_html(reports: Sequence[Report]) -> str:
+    """Reports as one page: a matrix, if there are several."""
+    module = _html()
+    if module is None:
+        raise wrong("--html is not there in this version; --json is")
+    return str(module.write(reports))
+
+
+def _listening(arguments: argparse.Namespace, common: dict[str, Any], context: Any) -> Target:
+    """A client that comes by itself."""
+    module = _module("listen")
+    if module is None:
+        raise wrong("--listen is not there in this version; --exec is")
+    target: Target = module.ListeningTarget(arguments.listen.host, arguments.listen.port, ssl=context, **common)
+    return target

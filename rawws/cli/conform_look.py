@@ -8,14 +8,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from rawws.cli.conform_options import Outcome, parser_for, wrong
+from rawws.cli.conform_options import Outcome, parser_for, unknown, wrong
 from rawws.cli.conform_run import Run, show, write_html
 from rawws.cli.terminal import Terminal
 from rawws.conformance import CASES, Report, Result, Target, Verdict
 from rawws.conformance.case import Case, Opening, order
 from rawws.conformance.own import own_client, own_server
 from rawws.conformance.report import as_json, comparing, words
-from rawws.conformance.report.terminal import LOUD, Line, View, conversation_of, labelled
+from rawws.conformance.report.terminal import LOUD, Line, View, block, conversation_of, labelled, summary
 from rawws.conformance.suite import run_case
 from rawws.core.settings import Role
 
@@ -30,12 +30,9 @@ def cases_like(glob: str) -> list[Case]:
         Trouble: there are none.
     """
     found = sorted((case for case in CASES.values() if case.matches(glob)), key=lambda case: order(case.id))
-    if found:
-        return found
-    families = list({case.group: None for case in CASES.values()})
-    close = difflib.get_close_matches(glob, [*CASES, *families], 1)
-    advice = f"did you mean {close[0]}?" if close else "rawws conform list shows what there is"
-    raise wrong(f"no case is called {glob}; {advice}")
+    if not found:
+        raise unknown(glob)
+    return found
 
 
 def roles_of(case: Case) -> str:
@@ -64,14 +61,15 @@ def list_cases(arguments: argparse.Namespace, terminal: Terminal) -> int:
             section = family[0].section
             terminal.out((words.place(section), "title"))
         for line in _family(family, one_by_one=arguments.glob is not None):
-            show(terminal.out, line)
-    terminal.err(
-        (f"{words.counted(len(cases), 'case')} in {len(families)} families; rawws conform explain ID", "quiet")
-    )
+            # Whoever reads the pipe wants all of it.
+            whole = len(line) <= terminal.width or not terminal.stdout.isatty()
+            terminal.out(line if whole else f"{line[: terminal.width - 1]}…")
+    count = "1 family" if len(families) == 1 else f"{len(families)} families"
+    terminal.err((f"{words.counted(len(cases), 'case')} in {count}; rawws conform explain ID", "quiet"))
     return Outcome.OK
 
 
-def _family(cases: list[Case], one_by_one: bool) -> Iterator[Line]:
+def _family(cases: list[Case], one_by_one: bool) -> Iterator[str]:
     first = cases[0]
     if not one_by_one:
         yield _row(words.ids_in_short([case.id for case in cases]), first, first.requirement)
@@ -80,9 +78,9 @@ def _family(cases: list[Case], one_by_one: bool) -> Iterator[Line]:
         yield _row(case.id, case, case.title)
 
 
-def _row(ids: str, case: Case, said: str) -> Line:
+def _row(ids: str, case: Case, said: str) -> str:
     tier = "" if case.tier.value == "core" else f" ({case.tier.value})"
-    return [f"  {ids:20} {case.level.value:6} {roles_of(case):6}  {said}{tier}"]
+    return f"  {ids:20} {case.level.value:6} {roles_of(case):6}  {said}{tier}"
 
 
 def case_json(case: Case) -> dict[str, Any]:
@@ -217,16 +215,26 @@ class _Again(Run):
     def _tell(self, code: Outcome) -> None:
         for result in self.report.results:
             was = self.before[result.id]
-            show(self.say, [])
-            show(self.say, [(result.id, "title"), f"  {words.title_of(result.id)}"])
-            for line in conversation_of(result, self.role, self.view):
+            for line in self._all_of(result):
                 show(self.say, line)
-            for label, one in (("before", was), ("now", result)):
-                said = one.verdict.value + (f": {one.got or one.reason}" if one.got or one.reason else "")
-                for line in labelled(label, said, self.terminal.width, words.STYLES[one.verdict]):
-                    show(self.say, line)
-        show(self.say, [])
-        super()._tell(code)
+            said = was.verdict.value + (f": {was.got or was.reason}" if was.got or was.reason else "")
+            for line in labelled("before", said, self.terminal.width):
+                show(self.say, line)
+            show(self.say, [])
+        for line in summary(self.report, code, self.terminal.width):
+            show(self.say, line)
+
+    def _all_of(self, result: Result) -> Iterator[Line]:
+        if result.verdict in LOUD:
+            yield from block(words.Finding((result,)), self.role, self.view)
+            return
+        said = f": {result.reason}" if result.reason else ""
+        yield [(result.id, "title"), f"  {words.title_of(result.id)}"]
+        yield from conversation_of(result, self.role, self.view)
+        yield from labelled("now", result.verdict.value + said, self.terminal.width, words.STYLES[result.verdict])
+
+    def heard(self, result: Result) -> None:
+        """It is told at the end."""
 
 
 def compare(arguments: argparse.Namespace, terminal: Terminal) -> int:

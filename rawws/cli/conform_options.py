@@ -1,6 +1,7 @@
 """What `rawws conform server` and `rawws conform client` take, and what that means for the suite."""
 
 import argparse
+import difflib
 import re
 import shlex
 import ssl
@@ -12,7 +13,7 @@ from typing import Any, NoReturn
 from rawws.cli import Parser
 from rawws.cli.options import Address, address, seconds, size
 from rawws.cli.terminal import Trouble
-from rawws.conformance import Declared, Level, Patience, Settings, Tier
+from rawws.conformance import CASES, Declared, Level, Patience, Settings, Tier
 from rawws.core.settings import Role
 
 
@@ -43,6 +44,17 @@ class ConformParser(Parser):
 def wrong(what: str, code: int = Outcome.USAGE) -> Trouble:
     """What to raise when the command line cannot be followed."""
     return Trouble(f"rawws conform: {what}", code)
+
+
+def unknown(glob: str) -> Trouble:
+    """What to raise when no case is called like that."""
+    families = dict.fromkeys(case.group for case in CASES.values())
+    if any(case.matches(f"{glob}/*") for case in CASES.values()):
+        close = [f"{glob}/*"]
+    else:
+        close = difflib.get_close_matches(glob, [*CASES, *families], 1)
+    advice = f"did you mean {close[0]}?" if close else "rawws conform list shows what there is"
+    return wrong(f"no case is called {glob}; {advice}")
 
 
 @dataclass(slots=True)

@@ -81,6 +81,8 @@ def _no_connection(error: BaseException | None, target: ServerTarget, place: str
         return f"no TLS with {place}: {error.reason or error}; perhaps it speaks ws:// and not wss://"
     if isinstance(error, socket.gaierror):
         return f"the name in {place} is not known ({error.strerror}); is it spelled right?"
+    if isinstance(error, TimeoutError) and target.uri.secure:
+        return f"no TLS with {place} within {target.patience.reply:g} s; perhaps it speaks ws:// and not wss://"
     if isinstance(error, TimeoutError):
         return f"no connection to {place} within {target.patience.reply:g} s; is it the right address?"
     # Where a name has several addresses, asyncio joins what happened with each into one message.

@@ -21,6 +21,7 @@ from rawws.cli.conform_options import (
     server_context,
     settings_of,
     tiers_of,
+    unknown,
     wrong,
 )
 from rawws.cli.conform_preflight import see_client, see_server
@@ -124,7 +125,7 @@ class Run:
         include, exclude = self.arguments.include, self.arguments.exclude
         for glob in [*include, *exclude]:
             if not any(case.matches(glob) for case in CASES.values()):
-                raise wrong(f"no case is called {glob}; rawws conform list shows what there is")
+                raise unknown(glob)
         cases = select(
             self.role,
             include=include,
@@ -183,6 +184,11 @@ class Run:
         """Whether it was expected."""
         expectations.judge(result, self._expected, self.today)
 
+    def heard(self, result: Result) -> None:
+        """Tell it at once, if each is wanted."""
+        if self.arguments.verbose and not self.arguments.quiet:
+            show(self.say, in_a_line(result))
+
     @asynccontextmanager
     async def _target(self) -> AsyncIterator[Target]:
         patience = patience_of(self.arguments)
@@ -232,12 +238,12 @@ class Run:
         report = self.report
         if any(problem.startswith("the target is not there") for problem in report.problems):
             return Outcome.UNREACHABLE
-        if report.count(Verdict.ERROR):
-            return Outcome.TESTER
         failing = set(FAILING[self.arguments.fail_on])
         failing |= {Verdict.XPASS} if self.arguments.strict_expect else set()
         if report.count(*failing) or report.problems or not report.complete or self._differs():
             return Outcome.FAILED
+        if report.count(Verdict.ERROR):
+            return Outcome.TESTER
         if report.count(Verdict.SKIP) == len(report.results):
             report.problems.append("nothing was tested: every case was skipped")
             return Outcome.USAGE
@@ -296,8 +302,7 @@ class _Listener:
     def __call__(self, result: Result) -> None:
         self._run.judge(result)
         self._bad += result.verdict in (Verdict.FAIL, Verdict.ERROR)
-        if self._run.arguments.verbose and not self._run.arguments.quiet:
-            show(self._run.say, in_a_line(result))
+        self._run.heard(result)
         self._advance(f"{self._bad} failed" if self._bad else "")
 
 

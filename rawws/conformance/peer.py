@@ -198,7 +198,7 @@ class Peer:
     def reset(self) -> None:
         """Drop TCP with a reset."""
         sock = self._writer.get_extra_info("socket")
-        if sock is not None:
+        if sock is not None and sock.fileno() >= 0:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 

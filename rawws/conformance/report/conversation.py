@@ -8,7 +8,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from rawws.conformance.transcript import Transcript
-from rawws.core.frames import FrameHeader
+from rawws.core.frames import FrameHeader, Opcode, decode_header
 from rawws.core.masking import apply_mask
 from rawws.core.settings import Role
 from rawws.records import Frame, Line, Record, Remark, name_of, printable, show
@@ -16,6 +16,9 @@ from rawws.tap import Tap
 
 IN_ROW = 12
 """Bytes of a frame that stand in a row."""
+
+LONGEST = 36
+"""Characters of a payload that do."""
 
 
 class Said(NamedTuple):
@@ -57,8 +60,7 @@ def conversation(transcript: Transcript) -> list[Said]:
     for role in Role:
         rest = bytes(seen[role][told[role] :])
         if rest:
-            note = "not a whole frame, nor a line" if not cut[role] else "the beginning of what follows"
-            found.append(Said(last[role], role, None, rest, note))
+            found.append(Said(last[role], role, None, rest, _part(rest)))
         if cut[role]:
             found.append(Said(last[role], role, None, b"", f"{cut[role]:,} more bytes, which were not kept"))
     return found
@@ -92,9 +94,7 @@ def row(said: Said) -> Row:
             return Row("", printable(line.text) or "(the end of the head)")
         case Frame() as frame:
             return Row(_bytes(frame, said.data), _meaning(frame), frame.remarks)
-    octets = said.data[:IN_ROW].hex(" ")
-    size = f"{len(said.data):,} {'byte' if len(said.data) == 1 else 'bytes'}, " if said.data else ""
-    return Row(octets + ("…" if len(said.data) > IN_ROW else ""), size + said.note)
+    return Row(_cut(said.data, IN_ROW), said.note)
 
 
 def _bytes(frame: Frame, data: bytes) -> str:
@@ -102,19 +102,42 @@ def _bytes(frame: Frame, data: bytes) -> str:
     header = frame.header
     size = header.size - (4 if header.key is not None else 0)
     body = apply_mask(frame.payload, header.key) if header.key is not None else frame.payload
-    room = max(4, IN_ROW - header.size)
-    more = "…" if header.length > room else ""
-    parts = [frame.head[:size].hex(" "), (header.key or b"").hex(), body[:room].hex() + more]
-    return " ".join(part for part in parts if part)
+    more = b"." * (header.length - len(body) > 0)  # So that it is seen to be cut.
+    head = [frame.head[:1].hex(), frame.head[1:2].hex(), frame.head[2:size].hex(), (header.key or b"").hex()]
+    return " ".join(part for part in [*head, _cut(body + more, max(4, IN_ROW - header.size), "")] if part)
+
+
+def _cut(data: bytes, room: int, between: str = " ") -> str:
+    octets = data[:room].hex(between) if between else data[:room].hex()
+    return octets + ("…" if len(data) > room else "")
 
 
 def _meaning(frame: Frame) -> str:
     header = frame.header
-    says = show(frame)
     sizes = f"{header.length:,}"
     if frame.compressed:
         sizes += f" → {frame.decompressed_size:,}" if frame.decompressed is not None else " → ?"
-    return " ".join(part for part in (name_of(header.opcode), _bits(header), sizes, says) if part)
+    return " ".join(part for part in (name_of(header.opcode), _bits(header), sizes, _says(frame)) if part)
+
+
+def _says(frame: Frame) -> str:
+    """What it carries: words, if it is words, and else its first bytes."""
+    if frame.header.opcode == Opcode.CLOSE or not frame.content:
+        return show(frame)
+    text = printable(frame.content)
+    if frame.text or text.encode() == frame.content:
+        return f"'{text[:LONGEST]}'" + ("" if frame.content_whole and len(text) <= LONGEST else "…")
+    more = "" if frame.content_whole else "…"
+    return _cut(frame.content, IN_ROW - 4) + (more if len(frame.content) <= IN_ROW - 4 else "")
+
+
+def _part(data: bytes) -> str:
+    """What the beginning of a frame says, or of anything else."""
+    header = decode_header(data)
+    if header is None or header.opcode not in set(Opcode):
+        return f"{len(data):,} {'byte' if len(data) == 1 else 'bytes'} that are no whole frame, nor a line"
+    there = len(data) - header.size
+    return f"{name_of(header.opcode)} {_bits(header)} {header.length:,}, and {there:,} of them are here"
 
 
 def _bits(header: FrameHeader) -> str:

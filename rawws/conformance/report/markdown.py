@@ -32,7 +32,7 @@ def _lines(report: Report, view: View, code: int | None) -> Iterator[str]:
     yield f"## {sign} WebSocket conformance of {_code(report.target)}"
     yield ""
     first, *more = (plain(line) for line in summary(report, code, 10_000))
-    yield f"{report.role.value.capitalize()} under test: **{_text(first)}**"
+    yield f"{report.role.value.capitalize()} under test: **{' · '.join(map(_text, first.split('  ')))}**"
     for line in more:
         yield f"<br>{_text(line)}"
     if found:

@@ -15,6 +15,7 @@ A line is a list of pieces: strings, some of them with the name of a style.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from textwrap import TextWrapper
 from typing import TypeAlias
 
@@ -23,6 +24,7 @@ from rawws.conformance.report.conversation import Said, conversation, frames_onl
 from rawws.conformance.suite import Report
 from rawws.conformance.verdict import Result, Verdict
 from rawws.core.settings import Role
+from rawws.records import Line as Head
 from rawws.records import printable
 
 Piece: TypeAlias = str | tuple[str, str]
@@ -35,8 +37,17 @@ TEXT = 15
 MOST_ROWS = 8
 """Of a conversation, unless all is wanted."""
 
-MOST_OTHERS = 4
+MOST_OTHERS = 2
 """Outcomes of other cases of a family."""
+
+MOST_REASONS = 6
+"""Why cases were skipped."""
+
+WIDEST = 30
+"""Columns for bytes."""
+
+MOST_OF_A_HEAD = {True: 4, False: 10}
+"""Lines of a head of HTTP: of the target's, of ours."""
 
 LOUD = (Verdict.ERROR, Verdict.FAIL, Verdict.XPASS, Verdict.WARN)
 """What is told of without being asked."""
@@ -96,7 +107,8 @@ def block(finding: words.Finding, role: Role, view: View) -> Iterator[Line]:
         yield from labelled("tester", reason, view.width, "bad")
     else:
         yield from conversation_of(first, role, view)
-    yield from labelled("expected", first.expected, view.width)
+    if first.expected != words.requirement_of(first.id):
+        yield from labelled("expected", first.expected, view.width)
     yield from labelled("got", printable(first.got.encode()), view.width, words.STYLES[first.verdict])
     yield from _others(finding, view.width)
     if first.verdict is Verdict.XPASS:
@@ -109,7 +121,7 @@ def _heading(finding: words.Finding, width: int) -> Iterator[Line]:
     first, more = finding.first, len(finding.results) - 1
     seconds = f"{sum(result.seconds for result in finding.results):.2f} s"
     title = words.title_of(first.id) + (f", and {more} more of its family" if more else "")
-    head = f"{finding.verdict.value.upper():5}{words.ids_in_short(finding.ids)}"
+    head = f"{finding.verdict.value.upper():4} {words.ids_in_short(finding.ids)}"
     styled: Line = [(finding.verdict.value.upper(), words.STYLES[finding.verdict])]
     styled.append((head[len(finding.verdict.value) :], "title"))
     lines = _wrapped(title, width - len(head) - 2) or [""]
@@ -147,7 +159,8 @@ def conversation_of(result: Result, role: Role, view: View) -> Iterator[Line]:
         if len(result.transcripts) > 1:
             yield [*label_of(""), (f"connection {number} of {len(result.transcripts)}", "quiet")]
         said = conversation(transcript)
-        yield from _rows(said if view.all_of_it else frames_only(said), role, view)
+        whole = view.all_of_it or words.begins_raw(result.id)
+        yield from _rows(said if whole else frames_only(said), role, view)
         if transcript.ended:
             label = "" if _last_sender(said) is role else "came"
             yield [*label_of(label), (f"the end of TCP: {transcript.ended}", "quiet")]
@@ -158,27 +171,56 @@ def _last_sender(said: list[Said]) -> Role | None:
 
 
 def _rows(said: Sequence[Said], role: Role, view: View) -> Iterator[Line]:
-    left_out = 0 if view.all_of_it else max(0, len(said) - MOST_ROWS)
-    head = MOST_ROWS // 2
-    chosen = [*said[:head], *said[head + left_out :]] if left_out else said
-    rows = [row(one) for one in chosen]
-    room = min(40, max((len(one.data) for one in rows), default=0))
+    chosen = said if view.all_of_it else list(_fewer(said, role))
     before: Role | None = None
-    for index, (one, told) in enumerate(zip(chosen, rows)):
-        if left_out and index == head:
-            yield [*label_of(""), (f"… {left_out:,} more …", "quiet")]
+    rows = [row(one) for one in chosen if isinstance(one, Said)]
+    room = min(WIDEST, max((len(told.data) for told in rows if len(told.data) <= WIDEST), default=0))
+    for one in chosen:
+        if isinstance(one, int):
+            yield [*label_of(""), (f"… {one:,} more …", "quiet")]
             before = None
+            continue
         label = ("came" if one.sender is role else "sent") if one.sender is not before else ""
         before = one.sender
-        style = "client" if one.sender is Role.CLIENT else "server"
-        data = f"{told.data:{room}}  " if told.data else ""
-        lines = _wrapped(told.meaning, max(24, view.width - TEXT - len(data))) or [""]
-        for number, line in enumerate(lines):
-            margin: Piece = (data, style) if number == 0 else " " * len(data)
-            yield [*label_of(label if number == 0 else ""), margin, line]
+        yield from _row(one, label, room, view.width)
         if one.sender is role:
-            for remark in told.remarks:
+            for remark in row(one).remarks:
                 yield from labelled("", f"! {remark.rule.name}: {remark.rule.text}", view.width, "bad")
+
+
+def _row(said: Said, label: str, room: int, width: int) -> Iterator[Line]:
+    """Bytes, and beside them what they mean; below them, if they are too many."""
+    data, meaning, _ = row(said)
+    style = "client" if said.sender is Role.CLIENT else "server"
+    margin = room + 2 if data else 0
+    lines = _wrapped(meaning, max(24, width - TEXT - margin)) or [""]
+    if len(data) > room:
+        yield [*label_of(label), (data, style)]
+    else:
+        yield [*label_of(label), (f"{data:{margin}}", style), lines.pop(0)]
+    for line in lines:
+        yield [*label_of(""), " " * margin, line]
+
+
+def _fewer(said: Sequence[Said], role: Role) -> Iterator[Said | int]:
+    """The most telling of what was said, and in between how many were left out."""
+    left_out: set[int] = set()
+    for sender in Role:
+        heads = [at for at, one in enumerate(said) if _is_line(one) and one.sender is sender]
+        left_out.update(heads[MOST_OF_A_HEAD[sender is role] :])
+    frames = [at for at, one in enumerate(said) if not isinstance(one.record, Head)]
+    left_out.update(frames[MOST_ROWS // 2 : max(MOST_ROWS // 2, len(frames) - MOST_ROWS // 2)])
+    for is_left_out, group in groupby(range(len(said)), key=lambda at: at in left_out):
+        run = [said[at] for at in group]
+        if is_left_out:
+            yield len(run)
+        else:
+            yield from (one for one in run if not isinstance(one.record, Head) or _is_line(one))
+
+
+def _is_line(said: Said) -> bool:
+    """A line of a head, and not the empty one that ends it."""
+    return isinstance(said.record, Head) and bool(said.record.text)
 
 
 def _others(finding: words.Finding, width: int) -> Iterator[Line]:
@@ -191,8 +233,8 @@ def _others(finding: words.Finding, width: int) -> Iterator[Line]:
         yield from labelled("also", words.ids_in_short(same[1:]), width)
     for number, (got, ids) in enumerate(outcomes.items()):
         if number == MOST_OTHERS:
-            left = len(outcomes) - MOST_OTHERS
-            yield from labelled("", f"and {left} other outcomes; -v tells them all", width, "quiet")
+            left = words.counted(len(outcomes) - MOST_OTHERS, "other outcome")
+            yield from labelled("", f"and {left}; -v tells all", width, "quiet")
             return
         yield from labelled(
             "others" if number == 0 else "", f"{words.ids_in_short(ids)}: {printable(got.encode())}", width
@@ -239,9 +281,9 @@ def summary(report: Report, code: int | None = None, width: int = 80) -> Iterato
 
 
 def _asides(report: Report, width: int) -> Iterator[Line]:
-    reasons = [f"{count} {reason}" for reason, count in words.reasons_to_skip(report).items()]
+    reasons = [f"{reason} ({count})" for reason, count in words.reasons_to_skip(report).items()]
     if reasons:
-        shown = "; ".join(reasons[:MOST_OTHERS]) + ("; …" if len(reasons) > MOST_OTHERS else "")
+        shown = "; ".join(reasons[:MOST_REASONS]) + ("; …" if len(reasons) > MOST_REASONS else "")
         yield from _sentence(f"skipped: {shown}", width, "quiet")
     left = report.chosen - len(report.results)
     if not report.complete and left > 0:

@@ -82,6 +82,12 @@ def passive(id: str) -> bool:
     return case is not None and case.opening is Opening.PASSIVE
 
 
+def begins_raw(id: str) -> bool:
+    """Whether it is about the opening handshake."""
+    case = case_of(id)
+    return case is not None and case.opening is Opening.RAW
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Results of one family with the same verdict."""

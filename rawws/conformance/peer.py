@@ -24,6 +24,7 @@ from typing import Any
 from rawws.conformance.case import Declared
 from rawws.conformance.heard import Binary, Close, End, Garbage, Heard, Nothing, Ping, Pong, Text, shown
 from rawws.conformance.http import Answer, Ask, Head, read_head
+from rawws.conformance.inflating import Judge, settled
 from rawws.conformance.transcript import Seen, Transcript
 from rawws.conformance.verdict import Skip, Wrong
 from rawws.conformance.wire import BINARY, CLOSE, PING, PONG, TEXT, Chop, close_body, frame, pieces
@@ -527,11 +528,7 @@ class Peer:
         request = await self.asked()
         answer = Answer.properly(request)
         if extensions:
-            offers = request.get("sec-websocket-extensions") or b""
-            if b"permessage-deflate" not in offers:
-                raise Skip("the client does not offer permessage-deflate")
-            if "client_max_window_bits" in extensions and b"client_max_window_bits" not in offers:
-                raise Skip("the client does not offer client_max_window_bits")
+            extensions = str(_chosen(extensions, request.get("sec-websocket-extensions") or b""))
             answer.put("Sec-WebSocket-Extensions", extensions)
         await self.write(bytes(answer))
         self.agree(_extension(extensions.encode()) if extensions else None)
@@ -539,7 +536,7 @@ class Peer:
     def agree(self, extension: Extension | None) -> None:
         """From here on the target's messages may be compressed on these terms."""
         self.terms = None if extension is None else Deflate().check(extension)
-        self._inflater = None if self.terms is None else self.terms.decompressor(self.target)
+        self._inflater = None if self.terms is None else Judge(self.terms, self.target)
         self.transcript.agreed = "" if extension is None else str(extension)
 
     async def leave(self) -> None:
@@ -547,6 +544,20 @@ class Peer:
         self._task.cancel()
         self._writer.transport.abort()
         await asyncio.wait([self._task])
+
+
+def _chosen(answer: str, offers: bytes) -> Extension:
+    """An answer with these parameters, and those that the offer needs, to a client under test."""
+    try:
+        offered = read_extensions(offers)
+    except ValueError as error:
+        raise Wrong("an opening handshake with valid extensions", f"{shown(offers)}: {error}") from None
+    if all(offer.name != NAME for offer in offered):
+        raise Skip(f"the client does not offer {NAME}")
+    chosen = settled(read_extensions(answer.encode())[0], offered)
+    if chosen is None:
+        raise Skip(f"what the client offers does not allow {answer}: {offers.decode('latin-1')}")
+    return chosen
 
 
 def _extension(field: bytes) -> Extension:

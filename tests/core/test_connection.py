@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rawws.conformance.deflating import TAIL, read_message
 from rawws.core import rules
 from rawws.core.agreement import Agreement
 from rawws.core.connection import Connection, Wants
@@ -19,7 +20,6 @@ from rawws.core.frames import FrameHeader, decode_header
 from rawws.core.http1 import ServerConnection
 from rawws.core.settings import Limits, Role
 from rawws.core.states import State
-from tests.deflate_decoder import TAIL, read_message
 from tests.wire import (
     BINARY,
     CLOSE,

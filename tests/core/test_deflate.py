@@ -13,13 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawws.core import rules
-from rawws.core.agreement import Extension
-from rawws.core.deflate import MOST_FINAL_BLOCKS, NAME, Deflate, Deflater, DeflateTerms, Inflater
-from rawws.core.errors import ProtocolError
-from rawws.core.headers import read_extensions, write_extensions
-from rawws.core.settings import Role
-from tests.deflate_decoder import (
+from rawws.conformance.deflating import (
     DYNAMIC,
     FIXED,
     STORED,
@@ -31,6 +25,12 @@ from tests.deflate_decoder import (
     read_message,
     stored,
 )
+from rawws.core import rules
+from rawws.core.agreement import Extension
+from rawws.core.deflate import MOST_FINAL_BLOCKS, NAME, Deflate, Deflater, DeflateTerms, Inflater
+from rawws.core.errors import ProtocolError
+from rawws.core.headers import read_extensions, write_extensions
+from rawws.core.settings import Role
 from tests.wire import chopped
 
 FREE = Deflate(server_max_window_bits=15, client_max_window_bits=15)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rawws.conformance.deflating import stored
 from rawws.core import rules
 from rawws.core.connection import Connection
 from rawws.core.deflate import Inflater
@@ -16,7 +17,6 @@ from rawws.core.events import Chunk, Event
 from rawws.core.frames import FrameHeader, Opcode
 from rawws.core.messages import AT_ONCE, Reassembly, take_plain
 from rawws.core.settings import Limits, Role
-from tests.deflate_decoder import stored
 from tests.wire import BINARY, KEY, PING, TEXT, feed, frame, octets
 
 NO_LIMIT = 2**63

@@ -327,7 +327,9 @@ def _module(name: str) -> Any:
     """A module of the suite; None if it is not there."""
     try:
         return importlib.import_module(f"rawws.conformance.{name}")
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("rawws"):
+            raise wrong(f"this needs {error.name}; pip install {error.name}") from None
         return None
 
 

@@ -42,7 +42,7 @@ def test_every_verb_has_help_that_fits(run: Run, verb: str) -> None:
     "argv, words",
     [
         (["conect"], "did you mean connect?"),
-        (["xyzzy"], "there are connect, serve, explain, demo, and ws:// URLs"),
+        (["xyzzy"], "there are connect, serve, explain, demo, conform, and ws:// URLs"),
         (["http://example.com/a"], "try rawws ws://example.com/a"),
         (["https://example.com"], "try rawws wss://example.com"),
         (["localhost:8765"], "try rawws ws://localhost:8765"),

@@ -14,14 +14,12 @@ NORMAL, GOING_AWAY = CloseCode.NORMAL, CloseCode.GOING_AWAY
 
 
 async def accepted(peer: Peer, code: int | None = NORMAL) -> None:
-    """Our Close is answered with its code, with 1000 or with none, and nothing is said behind the answer.
+    """Our Close is answered with its code, with 1000 or with none.
 
     5.5.1: "When sending a Close frame in response, the endpoint typically echos the status code it received."  It does
     not have to; but another code than these would tell of an error.
     """
     await peer.closes(*dict.fromkeys((code, int(NORMAL), None)))
-    for what in wrong_behind_close(peer.transcript):
-        raise Wrong("nothing behind its Close", what)
 
 
 async def refused(peer: Peer, payload: bytes, *codes: int, **shape: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from time import monotonic
 
 from rawws.conformance.case import CLIENT, MAY, MUST, SERVER, SHOULD, family
-from rawws.conformance.closing import accepted, closes_in, refused, wrong_behind_close
+from rawws.conformance.closing import accepted, closes_in, refused, until_end, wrong_behind_close
 from rawws.conformance.heard import Close, End, Heard, Nothing, Pong, Text
 from rawws.conformance.passive import passive
 from rawws.conformance.peer import Peer
@@ -53,6 +53,8 @@ async def behind_our_close(peer: Peer, what: str) -> None:
     late = peer.close(1001) if what == "close" else peer.text("too late")
     await peer.send(peer.close(1000), late)
     await accepted(peer)
+    for wrong in wrong_behind_close(peer.transcript):
+        raise Wrong("nothing behind its Close", wrong)
 
 
 @family("6455/5.5.1/3", MAY, autobahn=["7.1.6"])
@@ -150,7 +152,9 @@ async def server_hangs_up(peer: Peer) -> None:
     heard = await peer.hear()
     if not isinstance(heard, Close):
         raise Wrong("a Close in answer to ours", str(heard))
-    await peer.ends(IMMEDIATELY)
+    # Whatever else it may say.
+    if isinstance((await until_end(peer, IMMEDIATELY))[-1], Nothing):
+        raise Wrong(f"the end of TCP within {IMMEDIATELY:g} s", "TCP is still there")
 
 
 @family("6455/5.5.1/9", SHOULD, roles=CLIENT, alone=True)

@@ -1,0 +1,155 @@
+"""Targets in this process: our own endpoints, and the animals of the zoo, as servers and as clients."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+from rawws import ConnectionClosed, aio, blocking
+from rawws.conformance.case import Declared
+from rawws.conformance.peer import Patience
+from rawws.conformance.suite import Report, Settings, run, select
+from rawws.conformance.target import ClientTarget, ServerTarget, Target
+from rawws.conformance.verdict import Verdict
+from rawws.core.settings import Role
+from tests.conformance.zoo.echo import Echo, calling, serving
+
+PATIENCE = Patience(reply=4.0, close=2.0)
+"""For those who are right, on a machine that has other things to do too."""
+LITTLE = Patience(reply=0.5, close=0.2)
+"""For those who do nothing where something is expected."""
+
+
+class Client(ClientTarget):
+    """A client that is a coroutine function instead of a command; it is called with the URL."""
+
+    def __init__(self, runs: Callable[[str], Awaitable[object]], **options: Any) -> None:
+        super().__init__(getattr(runs, "__name__", "client"), **options)
+        self.runs = runs
+
+    async def _run(self, url: str) -> Any:
+        return Running(asyncio.ensure_future(self.runs(url)))
+
+
+class Running:
+    """What stands for the process of such a client."""
+
+    def __init__(self, task: "asyncio.Future[object]") -> None:
+        self.task = task
+
+    async def wait(self) -> int:
+        """Wait until it is over, in whatever way."""
+        await asyncio.wait([self.task])
+        return 0
+
+    def kill(self) -> None:
+        """End it."""
+        self.task.cancel()
+
+
+# --- Our own four endpoints ---------------------------------------------------------------------------------------
+
+
+async def obey(ws: Any) -> None:
+    """Echo, and close when told to."""
+    async for message in ws:
+        if isinstance(message, str) and message.startswith("/close "):
+            await ws.close(int(message.split()[1]))
+        else:
+            await ws.send(message)
+
+
+def obey_blocking(ws: blocking.WebSocket) -> None:
+    """The same, in a thread."""
+    for message in ws:
+        if isinstance(message, str) and message.startswith("/close "):
+            ws.close(int(message.split()[1]))
+        else:
+            ws.send(message)
+
+
+@contextlib.asynccontextmanager
+async def aio_server(options: dict[str, Any], **target: Any) -> AsyncIterator[Target]:
+    """Our server with asyncio."""
+    async with aio.serve(obey, "127.0.0.1", 0, **options) as server:
+        yield ServerTarget(f"ws://127.0.0.1:{server.port}/", **target)
+
+
+@contextlib.asynccontextmanager
+async def blocking_server(options: dict[str, Any], **target: Any) -> AsyncIterator[Target]:
+    """Our server with threads."""
+    with blocking.serve(obey_blocking, "127.0.0.1", 0, **options) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield ServerTarget(f"ws://127.0.0.1:{server.port}/", **target)
+        finally:
+            await asyncio.to_thread(server.close)
+            thread.join()
+
+
+@contextlib.asynccontextmanager
+async def aio_client(options: dict[str, Any], **target: Any) -> AsyncIterator[Target]:
+    """Our client with asyncio."""
+
+    async def runs(url: str) -> None:
+        with contextlib.suppress(ConnectionClosed, OSError):
+            async with aio.connect(url, **options) as ws:
+                await obey(ws)
+
+    yield Client(runs, **target)
+
+
+@contextlib.asynccontextmanager
+async def blocking_client(options: dict[str, Any], **target: Any) -> AsyncIterator[Target]:
+    """Our client that blocks, each in a thread."""
+
+    def in_thread(url: str) -> None:
+        with contextlib.suppress(ConnectionClosed, OSError), blocking.connect(url, **options) as ws:
+            obey_blocking(ws)
+
+    yield Client(lambda url: asyncio.to_thread(in_thread, url), **target)
+
+
+OURS = {
+    "server, asyncio": aio_server,
+    "server, blocking": blocking_server,
+    "client, asyncio": aio_client,
+    "client, blocking": blocking_client,
+}
+
+
+# --- Running ------------------------------------------------------------------------------------------------------
+
+
+def report_on_ours(name: str, *globs: str, declared: Declared = Declared(), **options: Any) -> Report:
+    """Run the cases that these globs name against one of our endpoints."""
+
+    async def go() -> Report:
+        async with OURS[name](options, declared=declared, patience=PATIENCE) as target:
+            return await run(select(target.role, include=globs), target, Settings(jobs=4))
+
+    return asyncio.run(go())
+
+
+def caught(
+    animal: type[Echo],
+    role: Role,
+    *globs: str,
+    exclude: Sequence[str] = (),
+    declared: Declared = Declared(),
+    patience: Patience = PATIENCE,
+) -> dict[str, Verdict]:
+    """The cases that find something wrong with an animal, among those that the globs name, and what they say."""
+
+    async def go() -> Report:
+        if role is Role.CLIENT:
+            target: Target = Client(lambda url: calling(animal, url), patience=patience, declared=declared)
+            return await run(select(role, include=globs, exclude=exclude), target, Settings(jobs=16))
+        async with serving(animal) as port:
+            target = ServerTarget(f"ws://127.0.0.1:{port}/", patience=patience, declared=declared)
+            return await run(select(role, include=globs, exclude=exclude), target, Settings(jobs=16))
+
+    wrong = (Verdict.FAIL, Verdict.WARN, Verdict.ERROR)
+    return {result.id: result.verdict for result in asyncio.run(go()).results if result.verdict in wrong}

@@ -1,0 +1,128 @@
+"""The cases about UTF-8 (section 8.1): we pass them, and whoever errs fails just those that are about the error."""
+
+from functools import cache
+
+import pytest
+
+from rawws.conformance import utf8
+from rawws.conformance.case import CASES
+from rawws.conformance.utf8 import Sequence
+from rawws.conformance.verdict import Verdict
+from rawws.core.settings import Role
+from tests.conformance.targets import OURS, caught, report_on_ours
+from tests.conformance.zoo import utf8 as zoo
+from tests.conformance.zoo.echo import Echo
+
+PAGE = "6455/8.1/*"
+TEXT_IS_WRONG = {f"6455/8.1/{case}" for case in ("4.1", "4.2", "6.1", "6.2", "6.3", "6.4", "7.1")}
+"""The cases beside the family of single sequences in which wrong text has to be refused."""
+
+
+def ids(*cases: str) -> set[str]:
+    """Those of this section."""
+    return {f"6455/8.1/{case}" for case in cases}
+
+
+@cache
+def sequences() -> dict[str, Sequence]:
+    """All sequences by the ids of their cases."""
+    families = enumerate((utf8.valid(), utf8.invalid()), 1)
+    return {f"6455/8.1/{family}.{n}": found for family, all in families for n, found in enumerate(all, 1)}
+
+
+class TestSequences:
+    """What the cases are made of."""
+
+    def test_are_right_and_wrong_as_they_should_be(self) -> None:
+        """63 are UTF-8 and 69 are not, and none is there twice."""
+        assert [63, 69] == [len(utf8.valid()), len(utf8.invalid())]
+        assert all(utf8.is_valid(found.data) for found in utf8.valid())
+        assert not any(utf8.is_valid(found.data) for found in utf8.invalid())
+        assert 63 + 69 == len({found.data for found in sequences().values()})
+
+    def test_stand_for_all_of_autobahn(self) -> None:
+        """Each case of its groups 6.5 to 6.23 has one counterpart."""
+        sizes = {5: 5, 6: 11, 7: 4, 8: 2, 9: 4, 10: 3, 11: 5, 12: 8, 13: 5, 14: 10, 15: 1, 16: 3, 17: 5, 18: 5, 19: 5}
+        sizes |= {20: 7, 21: 8, 22: 34, 23: 7}
+        theirs = [f"6.{group}.{number}" for group, size in sizes.items() for number in range(1, size + 1)]
+
+        assert sorted(theirs) == sorted(found.autobahn for found in sequences().values())
+        assert all((found.autobahn,) == CASES[id].autobahn for id, found in sequences().items())
+
+    @pytest.mark.parametrize("value, size", [(0x24, 1), (0x7FF, 2), (0x20AC, 3), (0x10FFFF, 4)])
+    def test_are_spelled_as_python_spells_them(self, value: int, size: int) -> None:
+        """Where a value has a right form, it is this one."""
+        assert chr(value).encode() == utf8.spelled(value, size)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_endpoints_pass(name: str) -> None:
+    """All of them, in both roles; a MAY tells what was seen."""
+    report = report_on_ours(name, PAGE)
+
+    assert not [(result.id, result.reason) for result in report.failures]
+    assert {Verdict.PASS, Verdict.INFO} == {result.verdict for result in report.results}
+
+
+def taken_wrongly(animal: type[zoo.Reads]) -> set[str]:
+    """The cases of single sequences about which `decode` of this animal is mistaken."""
+    return {id for id, found in sequences().items() if read(animal, found.data) != read(zoo.Reads, found.data)}
+
+
+def read(animal: type[zoo.Reads], data: bytes) -> str | None:
+    """What an animal makes of this; None if it refuses it."""
+    try:
+        return animal.decode(object.__new__(animal), data)
+    except ValueError:
+        return None
+
+
+WRONG: dict[type[zoo.Reads], set[str]] = {
+    zoo.Reads: set(),
+    zoo.TakesAnyBytes: TEXT_IS_WRONG,
+    zoo.TakesSurrogates: ids("4.1", "4.2"),
+    zoo.TakesOverlongForms: set(),
+    zoo.DropsWhatIsCutOff: ids("7.1"),
+    zoo.RefusesNoncharacters: set(),
+    zoo.EndsAtNul: set(),
+    zoo.DropsByteOrderMarks: ids("8.1"),
+    zoo.ReadsInBlocks: ids("8.2"),
+    zoo.ReadsEachFragment: ids("3.3", "3.4", "6.1", "6.2", "6.3", "6.4"),
+    zoo.ReadsWhatItGets: ids("3.3", "3.4", "6.1", "6.2", "6.3", "6.4", "8.3"),
+    zoo.ReadsOnIntoTheNext: ids("7.1"),
+    zoo.ReadsBinaryToo: ids("7.2", "7.3"),
+}
+"""What catches each of them besides the single sequences."""
+
+MISTAKEN = {
+    zoo.TakesAnyBytes: 69,
+    zoo.TakesSurrogates: 15,
+    zoo.TakesOverlongForms: 9,
+    zoo.DropsWhatIsCutOff: 12,
+    zoo.RefusesNoncharacters: 39,
+    zoo.EndsAtNul: 1,
+    zoo.ReadsInBlocks: 1,
+    zoo.ReadsOnIntoTheNext: 12,
+}
+"""About how many of these each is mistaken, if about any."""
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("animal", WRONG)
+def test_animals_are_caught_by_what_they_do(animal: type[zoo.Reads], role: Role) -> None:
+    """Who errs about text fails the cases that are about this error, and no other."""
+    mistaken = taken_wrongly(animal)
+
+    assert MISTAKEN.get(animal, 0) == len(mistaken)
+    assert mistaken | WRONG[animal] == set(caught(animal, role, PAGE))
+
+
+def test_a_server_that_drops_foreign_heads_is_caught() -> None:
+    """A field that is not UTF-8 deserves an answer, if it is refused."""
+    assert ids("9") == set(caught(zoo.DropsForeignHeads, Role.SERVER, PAGE))
+
+
+def test_a_right_echo_is_not_caught() -> None:
+    """What the animals are besides their one error."""
+    assert {} == caught(Echo, Role.SERVER, PAGE)
+    assert {} == caught(Echo, Role.CLIENT, PAGE)

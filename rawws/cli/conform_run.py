@@ -92,7 +92,7 @@ class Run:
             if not self.report.results:
                 raise
             interrupted = True
-        self.report.problems += expectations.problems(self._expected, self.today)
+        self.report.problems += [*self._stops(interrupted), *expectations.problems(self._expected, self.today)]
         code = Outcome.INTERRUPTED if interrupted else self._outcome()
         self._tell(code)
         self._write(code)
@@ -233,6 +233,12 @@ class Run:
         return [*what, f": {counted(cases, 'case')}"]
 
     # --- Behind -----------------------------------------------------------------------------------------------------
+
+    def _stops(self, interrupted: bool) -> Iterator[str]:
+        """Why the run ended before its end, if nobody wanted it to."""
+        wanted = interrupted or (self.arguments.fail_fast and self.report.failures)
+        if not self.report.complete and not self.report.problems and not wanted:
+            yield "the time for all cases was over; --total SECONDS gives more"
 
     def _outcome(self) -> Outcome:
         report = self.report

@@ -197,12 +197,12 @@ def _with_rich(stream: TextIO) -> Printer:
 
 @contextmanager
 def progress(stream: TextIO, total: int) -> Iterator[Progress]:
-    """A bar on a terminal, as long as the context lasts; nothing elsewhere, and without rich."""
+    """A bar on a terminal, as long as the context lasts; nothing elsewhere, without rich, or if `total` is 0."""
 
     def silent(said: str) -> None:
         """Nobody would see it."""
 
-    if not stream.isatty() or os.environ.get("TERM") == "dumb":
+    if not total or not stream.isatty() or os.environ.get("TERM") == "dumb":
         yield silent
         return
     try:

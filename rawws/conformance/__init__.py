@@ -16,6 +16,7 @@ from typing import Any
 
 from rawws.conformance.case import CASES, Case, Declared, Tier
 from rawws.conformance.cases import load
+from rawws.conformance.listen import ListeningTarget
 from rawws.conformance.peer import Patience
 from rawws.conformance.suite import Report, Settings, select
 from rawws.conformance.suite import run as run_cases
@@ -28,6 +29,7 @@ __all__ = [
     "ClientTarget",
     "Declared",
     "Level",
+    "ListeningTarget",
     "Patience",
     "Report",
     "Result",

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from rawws.conformance.heard import Close, End, Heard, Nothing, Pong
 from rawws.conformance.peer import Peer
 from rawws.conformance.verdict import Skip, Wrong
+from rawws.conformance.wire import CONTINUATION, TEXT
+from rawws.core.frames import RSV1
 
 
 def room_for(peer: Peer, size: int) -> None:
@@ -35,6 +37,32 @@ async def in_any_order(peer: Peer, *wanted: Heard) -> list[Heard]:
         left.remove(heard)
         came.append(heard)
     return came
+
+
+async def with_pongs(peer: Peer, pings: int, *wanted: Heard) -> None:
+    """These things come, in this order, and among them the answers to so many pings, "0", "1" and so on.
+
+    5.5.3: of several pings only the latest has to be answered.
+    """
+    left: list[Heard] = [Pong(str(number).encode()) for number in range(pings)]
+    things = list(wanted)
+    while left or things:
+        heard = await peer.hear()
+        if things and heard == things[0]:
+            del things[0]
+        elif heard in left:
+            del left[: left.index(heard) + 1]
+        else:
+            raise Wrong(", then ".join(map(str, [*left[-1:], *things])), str(heard))
+
+
+def compressed(peer: Peer, *payloads: bytes, opcode: int = TEXT) -> list[bytes]:
+    """The frames of one message whose compressed payload is cut like this."""
+    last = len(payloads) - 1
+    return [
+        peer.frame(CONTINUATION if place else opcode, payload, fin=place == last, rsv=0 if place else RSV1)
+        for place, payload in enumerate(payloads)
+    ]
 
 
 async def flood(peer: Peer, parts: Iterable[bytes], seconds: float) -> Heard:

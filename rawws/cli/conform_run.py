@@ -275,7 +275,7 @@ class Run:
                 self.terminal.stdout.flush()
                 continue
             try:
-                Path(path).write_text(text, encoding="utf-8")
+                Path(path).write_text(text, encoding="utf-8", errors="backslashreplace")
             except OSError as error:
                 raise Trouble(f"rawws conform: cannot write {path}: {error.strerror}", Outcome.TESTER) from None
 

@@ -6,7 +6,6 @@ from rawws.conformance.report import words
 from rawws.conformance.report.terminal import LOUD, WIDE, View, block, plain, summary
 from rawws.conformance.suite import Report
 from rawws.conformance.verdict import Verdict
-from rawws.records import printable
 
 MOST_BLOCKS = 100
 """Findings that are told in full: the pages of jobs are bounded."""
@@ -67,13 +66,13 @@ def _details(found: list[words.Finding], report: Report, view: View) -> Iterator
 
 def _text(text: str) -> str:
     """Words, so that nothing in them is taken for Markdown or HTML."""
-    text = printable(" ".join(text.split()).encode())
+    text = words.clean(" ".join(text.split()))
     for character in "\\`*_[]|~":
         text = text.replace(character, "\\" + character)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _code(text: str) -> str:
-    text = printable(" ".join(text.split()).encode()).replace("|", "\\|")
+    text = words.clean(" ".join(text.split())).replace("|", "\\|")
     fence = "``" if "`" in text else "`"
     return f"{fence} {text} {fence}" if "`" in text else f"`{text}`"

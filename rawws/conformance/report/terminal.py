@@ -25,7 +25,6 @@ from rawws.conformance.suite import Report
 from rawws.conformance.verdict import Result, Verdict
 from rawws.core.settings import Role
 from rawws.records import Line as Head
-from rawws.records import printable
 
 Piece: TypeAlias = str | tuple[str, str]
 Line: TypeAlias = list[Piece]
@@ -81,9 +80,7 @@ def tell(report: Report, view: View) -> Iterator[Line]:
 
 def in_a_line(result: Result) -> Line:
     """A case in one line, as it comes."""
-    said = (
-        f": {printable((result.expectation or result.reason).encode())}" if result.verdict is not Verdict.PASS else ""
-    )
+    said = f": {words.clean(result.expectation or result.reason)}" if result.verdict is not Verdict.PASS else ""
     style = words.STYLES[result.verdict]
     return [(f"{result.verdict.value:6}", style), f"{result.id:17} {words.title_of(result.id)}{said}"]
 
@@ -109,7 +106,7 @@ def block(finding: words.Finding, role: Role, view: View) -> Iterator[Line]:
         yield from conversation_of(first, role, view)
     if first.expected != words.requirement_of(first.id):
         yield from labelled("expected", first.expected, view.width)
-    yield from labelled("got", printable(first.got.encode()), view.width, words.STYLES[first.verdict])
+    yield from labelled("got", words.clean(first.got), view.width, words.STYLES[first.verdict])
     yield from _others(finding, view.width)
     if first.verdict is Verdict.XPASS:
         yield from labelled("but", f"it was expected to fail: {first.expectation}", view.width)
@@ -236,9 +233,7 @@ def _others(finding: words.Finding, width: int) -> Iterator[Line]:
             left = words.counted(len(outcomes) - MOST_OTHERS, "other outcome")
             yield from labelled("", f"and {left}; -v tells all", width, "quiet")
             return
-        yield from labelled(
-            "others" if number == 0 else "", f"{words.ids_in_short(ids)}: {printable(got.encode())}", width
-        )
+        yield from labelled("others" if number == 0 else "", f"{words.ids_in_short(ids)}: {words.clean(got)}", width)
 
 
 def label_of(text: str) -> Line:

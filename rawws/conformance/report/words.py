@@ -7,6 +7,7 @@ from itertools import groupby
 from rawws.conformance.case import CASES, Case, Opening, order
 from rawws.conformance.suite import Report
 from rawws.conformance.verdict import Result, Verdict
+from rawws.records import printable
 
 ORDER = (
     Verdict.ERROR,
@@ -74,6 +75,11 @@ def requirement_of(id: str) -> str:
     """What the target has to do, one sentence."""
     case = case_of(id)
     return "" if case is None else case.requirement
+
+
+def clean(text: str) -> str:
+    """Text with nothing in it that a terminal would act on, or that cannot be written."""
+    return printable(text.encode(errors="backslashreplace"))
 
 
 def passive(id: str) -> bool:

@@ -55,7 +55,6 @@ class Peak:
 def peak_of(what: str) -> Iterator[Peak]:
     """Measure, and print it with a name."""
     peak = Peak()
-    gc.collect()
     gc.disable()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()

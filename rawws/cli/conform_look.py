@@ -107,14 +107,16 @@ def explain(arguments: argparse.Namespace, terminal: Terminal) -> int:
     cases = cases_like(arguments.id)
     if len(cases) > MOST_EXPLAINED:
         raise wrong(f"{arguments.id} are {len(cases)} cases; rawws conform list '{arguments.id}' names them")
+    if arguments.client:
+        for case in cases:
+            if Role.CLIENT not in case.roles:
+                raise wrong(f"{case.id} is for servers; leave --client out")
     for index, case in enumerate(cases):
         if index:
             terminal.out()
         for line in _about(case, terminal.width):
             show(terminal.out, line)
         role = Role.CLIENT if arguments.client or Role.SERVER not in case.roles else Role.SERVER
-        if role not in case.roles:
-            raise wrong(f"{case.id} is for servers; leave --client out")
         if case.opening is not Opening.PASSIVE:
             _show_how_it_goes(case, role, terminal)
     return Outcome.OK

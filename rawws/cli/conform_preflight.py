@@ -139,6 +139,13 @@ async def see_client(target: ClientTarget, context: ssl.SSLContext | None) -> No
     server = await asyncio.start_server(on_connection, "127.0.0.1", 0, ssl=context)
     url = f"{'ws' if context is None else 'wss'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     try:
+        await _see_command(target, url, came)
+    finally:
+        server.close()
+
+
+async def _see_command(target: ClientTarget, url: str, came: asyncio.Queue[Any]) -> None:
+    try:
         words = target.words(url)
     except ValueError as error:
         raise unreachable(f"--exec {target.command!a} cannot be read: {error}") from None
@@ -148,7 +155,6 @@ async def see_client(target: ClientTarget, context: ssl.SSLContext | None) -> No
             reader, writer = await _connection(came, process, target, stderr)
             await _see_client(Peer(Role.SERVER, reader, writer, random=Random(0), patience=target.patience), words[0])
         finally:
-            server.close()
             await _end(process, target.patience)
 
 

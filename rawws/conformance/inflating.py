@@ -83,6 +83,14 @@ def settled(wanted: Extension, offers: Sequence[Extension]) -> Extension | None:
     return min(found, key=lambda answer: len(answer.parameters), default=None)
 
 
+def grants(answer: Extension, offers: Sequence[Extension]) -> bool:
+    """Whether an answer grants all that is asked for in one of these offers, and brings nothing that it may not."""
+    return any(
+        found is not None and dict(found.parameters) == dict(answer.parameters)
+        for found in (_settled(answer, offer) for offer in offers)
+    )
+
+
 def _settled(wanted: Extension, offer: Extension) -> Extension | None:
     answer, asked = dict(wanted.parameters), dict(offer.parameters)
     # 7.1.1.1 and 7.1.2.1: what is asked of a server is granted, or the offer declined.

@@ -466,7 +466,8 @@ class Peer:
         """Open the connection: ask a server, or answer a client, with these extensions, and see that it worked.
 
         Args:
-            extensions: an offer, or to a client what is chosen of its offer; empty for none.
+            extensions: an offer, or to a client what is chosen of its offer; empty for none.  To a client the first of
+                several that it allows.
             ask: the request, if it is not the proper one.
 
         Raises:
@@ -547,17 +548,17 @@ class Peer:
 
 
 def _chosen(answer: str, offers: bytes) -> Extension:
-    """An answer with these parameters, and those that the offer needs, to a client under test."""
+    """The first of these answers that a client's offers allow, and with it what the offer needs besides."""
     try:
         offered = read_extensions(offers)
     except ValueError as error:
         raise Wrong("an opening handshake with valid extensions", f"{shown(offers)}: {error}") from None
     if all(offer.name != NAME for offer in offered):
         raise Skip(f"the client does not offer {NAME}")
-    chosen = settled(read_extensions(answer.encode())[0], offered)
-    if chosen is None:
-        raise Skip(f"what the client offers does not allow {answer}: {offers.decode('latin-1')}")
-    return chosen
+    for wanted in read_extensions(answer.encode()):
+        if (chosen := settled(wanted, offered)) is not None:
+            return chosen
+    raise Skip(f"what the client offers does not allow {answer}: {offers.decode('latin-1')}")
 
 
 def _extension(field: bytes) -> Extension:

@@ -4,10 +4,28 @@ import asyncio
 from collections.abc import Iterable
 
 from rawws.conformance.heard import Close, End, Heard, Nothing, Pong
+from rawws.conformance.inflating import grants
 from rawws.conformance.peer import Peer
 from rawws.conformance.verdict import Skip, Wrong
 from rawws.conformance.wire import CONTINUATION, TEXT
+from rawws.core.deflate import NAME
 from rawws.core.frames import RSV1
+from rawws.core.headers import read_extensions
+from rawws.core.settings import Role
+
+
+async def agree_on(peer: Peer, parameters: str, *others: str) -> None:
+    """Open the connection with permessage-deflate on these terms, or on the next ones if they are declined.
+
+    Raises:
+        Skip: all are declined.
+        Wrong: a server accepts, but does not grant what was asked for.
+    """
+    text = ", ".join(NAME + parameter for parameter in (parameters, *others))
+    await peer.open(text)
+    assert peer.terms is not None
+    if peer.role is Role.CLIENT and not grants(peer.terms.extension, read_extensions(text.encode())):
+        raise Wrong(f"an answer that grants {text}, or declines", peer.transcript.agreed)
 
 
 def room_for(peer: Peer, size: int) -> None:

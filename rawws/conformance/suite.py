@@ -14,7 +14,7 @@ from time import monotonic
 
 from rawws import __version__
 from rawws.conformance import passive
-from rawws.conformance.case import CASES, Case, Opening, Tier, order
+from rawws.conformance.case import CASES, Case, Declared, Opening, Tier, order
 from rawws.conformance.target import Target, Unreachable
 from rawws.conformance.verdict import Level, Result, Skip, Verdict, Wrong
 from rawws.core.settings import Role
@@ -67,7 +67,7 @@ class Settings:
     Attributes:
         jobs: cases at once.
         seed: for what is random.
-        per_case: seconds for one case at the most.
+        per_case: seconds for one case at the most; for one of the soak tier more, if it sends more than usual.
         total: seconds for all; None for no bound.
         fail_fast: stop behind the first failure.
     """
@@ -111,6 +111,8 @@ async def run_case(case: Case, target: Target, seed: int = 0, limit: float = 60.
     if case.offer and target.declared.deflate is False:
         result.verdict, result.reason = Verdict.SKIP, "declared as without permessage-deflate"
         return result
+    if case.tier is Tier.SOAK:
+        limit *= max(1.0, target.declared.soak / Declared().soak)
     began = monotonic()
     notes: list[str] = []
     try:

@@ -9,11 +9,10 @@ from rawws.conformance.case import MUST, Entry, Opening, family
 from rawws.conformance.deflating import Blocks, Match, read_message
 from rawws.conformance.inflating import window_of
 from rawws.conformance.peer import Peer
-from rawws.conformance.speech import compressed, room_for
-from rawws.conformance.verdict import Skip, Wrong
+from rawws.conformance.speech import agree_on, compressed, room_for
+from rawws.conformance.verdict import Skip
 from rawws.conformance.wire import BINARY, noise, prose
 from rawws.core import rules
-from rawws.core.deflate import NAME
 from rawws.core.frames import RSV1
 from rawws.core.settings import Role
 
@@ -39,9 +38,7 @@ TEMPTING = 3000
 async def no_takeover(peer: Peer, whose: Role) -> None:
     """With no context takeover each message is compressed with an empty window."""
     flag = f"{whose.value}_no_context_takeover"
-    await peer.open(f"{NAME}; {flag}")
-    if whose is peer.target and not getattr(peer.terms, flag):
-        raise Wrong(f"an answer that confirms {flag}, or declines", peer.transcript.agreed)
+    await agree_on(peer, f"; {flag}")
     text = prose(peer.random, TEMPTING)
     payload = Blocks().fixed(text.encode()).payload()
     for _ in range(3):
@@ -66,12 +63,9 @@ REPEATS, LEAST = 40 * 1024, 4 * 1024
 async def window_bits(peer: Peer, bits: int) -> None:
     """No distance is longer than the window that was agreed on."""
     parameter = f"{peer.target.value}_max_window_bits"
-    await peer.open(f"{NAME}; {parameter}={bits}")
-    agreed = getattr(peer.terms, parameter)
-    if agreed is None or agreed > bits:
-        raise Wrong(f"an answer with {parameter} of at most {bits}, or none", peer.transcript.agreed)
+    await agree_on(peer, f"; {parameter}={bits}")
     # The nearest repetition is just out of reach, and in the reach of any larger window.
-    unit = noise(peer.random, (1 << agreed) // 2 + 8).hex()
+    unit = noise(peer.random, (1 << getattr(peer.terms, parameter)) // 2 + 8).hex()
     size = min(REPEATS, max(LEAST, len(unit) * 5 // 2))
     room_for(peer, size)
     text = (unit * (size // len(unit) + 1))[:size]
@@ -85,7 +79,7 @@ async def window_bits(peer: Peer, bits: int) -> None:
 ZLIBS_MARGIN = 262
 """zlib looks back no farther than its window less this; others do."""
 
-_SMALL = "server_max_window_bits=9"
+_SMALL = {Role.CLIENT: "; client_max_window_bits", Role.SERVER: "; server_max_window_bits=9"}
 _DISTANCES: dict[str, Entry] = {"the window less 262 bytes": ZLIBS_MARGIN, "the whole window": 0}
 
 
@@ -116,12 +110,12 @@ async def _small_and_large(peer: Peer) -> AsyncIterator[tuple[Peer, int, bool]]:
     Yields:
         The connection, how many bytes the window has, and whether it is taken over.
     """
-    await peer.open(f"{NAME}; client_max_window_bits" if peer.role is Role.CLIENT else f"{NAME}; {_SMALL}")
+    await agree_on(peer, _SMALL[peer.role])
     assert peer.terms is not None
     yield peer, *window_of(peer.terms, peer.role)
     large = await peer.another()
     try:
-        await large.open(NAME)
+        await agree_on(large, "")
     except Skip as skip:
         peer.note(f"with the largest window: {skip}")
         return

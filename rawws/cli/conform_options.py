@@ -219,26 +219,28 @@ def _add_target(options: Options, role: Role) -> None:
             help="it puts up with this on purpose, so only warn: non-minimal-length",
         ),
     ]
-    if role is Role.SERVER:
-        add += [
-            group.add_argument("--bad-path", default="", metavar="PATH", help="it has nothing there: /nowhere"),
-            group.add_argument(
-                "--origin-policy", choices=["allow", "deny"], default="", help="what of foreign Origins"
-            ),
-            group.add_argument(
-                "-H",
-                "--header",
-                action="append",
-                type=_header,
-                default=[],
-                metavar="'NAME: VALUE'",
-                help="a field of every request, such as a cookie; reports show it",
-            ),
-            group.add_argument("--insecure", action="store_true", help="take any certificate"),
-            group.add_argument("--sni", default="", metavar="NAME", help="the name to ask for and verify in TLS"),
-        ]
+    add += _add_server(group) if role is Role.SERVER else []
     add.append(group.add_argument("--name", default="", help="what reports call it"))
     options.repeated += add
+
+
+def _add_server(group: Any) -> list[argparse.Action]:
+    """What there is to say of servers only."""
+    return [
+        group.add_argument("--bad-path", default="", metavar="PATH", help="it has nothing there: /nowhere"),
+        group.add_argument("--origin-policy", choices=["allow", "deny"], default="", help="what of foreign Origins"),
+        group.add_argument(
+            "-H",
+            "--header",
+            action="append",
+            type=_header,
+            default=[],
+            metavar="'NAME: VALUE'",
+            help="a field of every request, such as a cookie; reports show it",
+        ),
+        group.add_argument("--insecure", action="store_true", help="take any certificate"),
+        group.add_argument("--sni", default="", metavar="NAME", help="the name to ask for and verify in TLS"),
+    ]
 
 
 def _add_baseline(parser: ConformParser) -> None:

@@ -155,5 +155,6 @@ def reasons_to_skip(report: Report) -> dict[str, int]:
     counts: dict[str, int] = {}
     for result in report.results:
         if result.verdict is Verdict.SKIP:
-            counts[result.reason] = counts.get(result.reason, 0) + 1
+            reason = result.reason.partition(";")[0]
+            counts[reason] = counts.get(reason, 0) + 1
     return dict(sorted(counts.items(), key=lambda item: -item[1]))

@@ -214,6 +214,17 @@ def test_what_a_frame_breaks_is_said_beside_it() -> None:
     assert "opcode-reserved" == row.one("em", "remark").one("code").text
 
 
+def test_words_that_are_no_frame_are_shown_as_words() -> None:
+    """The body of a refusal says what is wrong, and people can read it."""
+    result = failed(NO_HOST)
+    result.transcripts = [transcript(response=b"HTTP/1.1 400 Bad Request\r\n\r\n")]
+    result.transcripts[0].add(0.003, Role.SERVER, b"There is no <Host>.\n")
+
+    rows = list(by_id(page_of(report(result)), NO_HOST).one("ol", "talk").all("li"))
+
+    assert rows[-2].text.endswith(": 'There is no <Host>.'")
+
+
 def test_long_conversations_are_folded_and_cut_with_a_word() -> None:
     """Of 200 rows some stand there, some can be unfolded, and how many are left out is said."""
     result = failed(TEXT_IN_TEXT)

@@ -19,7 +19,6 @@ from rawws.conformance.report import sheet, words
 from rawws.conformance.report.talk import clock
 from rawws.conformance.suite import Report
 from rawws.conformance.verdict import Level
-from rawws.records import printable
 
 TEMPLATES = "templates"
 
@@ -64,7 +63,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     # Characters that turn the direction of a text around, or cannot be written at all, come from peers as well.
-    environment.filters["shown"] = lambda text: printable(text.encode(errors="backslashreplace"))
+    environment.filters["shown"] = words.clean
     return environment
 
 

@@ -128,7 +128,9 @@ def _line(data: bytes) -> str:
 def _frame(said: Said, way: str, whole: bool) -> Row:
     told = row(said)
     if not isinstance(said.record, Frame):
-        return Row(way, clock(said.at), body=_hex(said.data, len(said.data)), meaning=told.meaning)
+        return Row(
+            way, clock(said.at), body=_hex(said.data, len(said.data)), meaning=told.meaning + _as_text(said.data)
+        )
     frame, header = said.record, said.record.header
     masked = header.key is not None
     body = frame.payload if header.key is None else apply_mask(frame.payload[:MOST_BYTES], header.key)
@@ -142,6 +144,14 @@ def _frame(said: Said, way: str, whole: bool) -> Row:
         meaning=told.meaning,
         remarks=remarks if whole or way == "came" else (),
     )
+
+
+def _as_text(data: bytes) -> str:
+    """What is no frame may be words, such as the body of an answer."""
+    text = printable(data.strip())
+    if not text or text.encode() != data.strip():
+        return ""
+    return f": '{text[:LONGEST_LINE]}'" + ("…" if len(text) > LONGEST_LINE else "")
 
 
 def _hex(data: bytes, size: int) -> str:

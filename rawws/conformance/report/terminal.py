@@ -45,8 +45,8 @@ MOST_REASONS = 6
 WIDEST = 30
 """Columns for bytes."""
 
-MOST_OF_A_HEAD = {True: 4, False: 10}
-"""Lines of a head of HTTP: of the target's, of ours."""
+MOST_OF_A_HEAD = {Role.CLIENT: 10, Role.SERVER: 6}
+"""Lines of a head of HTTP, by the one who says it."""
 
 LOUD = (Verdict.ERROR, Verdict.FAIL, Verdict.XPASS, Verdict.WARN)
 """What is told of without being asked."""
@@ -168,7 +168,7 @@ def _last_sender(said: list[Said]) -> Role | None:
 
 
 def _rows(said: Sequence[Said], role: Role, view: View) -> Iterator[Line]:
-    chosen = said if view.all_of_it else list(_fewer(said, role))
+    chosen = said if view.all_of_it else list(_fewer(said))
     before: Role | None = None
     rows = [row(one) for one in chosen if isinstance(one, Said)]
     room = min(WIDEST, max((len(told.data) for told in rows if len(told.data) <= WIDEST), default=0))
@@ -199,12 +199,12 @@ def _row(said: Said, label: str, room: int, width: int) -> Iterator[Line]:
         yield [*label_of(""), " " * margin, line]
 
 
-def _fewer(said: Sequence[Said], role: Role) -> Iterator[Said | int]:
+def _fewer(said: Sequence[Said]) -> Iterator[Said | int]:
     """The most telling of what was said, and in between how many were left out."""
     left_out: set[int] = set()
     for sender in Role:
         heads = [at for at, one in enumerate(said) if _is_line(one) and one.sender is sender]
-        left_out.update(heads[MOST_OF_A_HEAD[sender is role] :])
+        left_out.update(heads[MOST_OF_A_HEAD[sender] :])
     frames = [at for at, one in enumerate(said) if not isinstance(one.record, Head)]
     left_out.update(frames[MOST_ROWS // 2 : max(MOST_ROWS // 2, len(frames) - MOST_ROWS // 2)])
     for is_left_out, group in groupby(range(len(said)), key=lambda at: at in left_out):

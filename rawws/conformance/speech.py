@@ -27,6 +27,9 @@ async def agree_on(peer: Peer, parameters: str, *others: str) -> None:
     if peer.role is Role.CLIENT and not grants(peer.terms.extension, read_extensions(text.encode())):
         raise Wrong(f"an answer that grants {text}, or declines", peer.transcript.agreed)
 
+FLOOD = 4
+"""A flood may take so many times what one reply may; a target that is neither through then nor has said no, hangs."""
+
 
 def room_for(peer: Peer, size: int) -> None:
     """Skip the case if messages of this size are more than the target takes."""
@@ -83,12 +86,12 @@ def compressed(peer: Peer, *payloads: bytes, opcode: int = TEXT) -> list[bytes]:
     ]
 
 
-async def flood(peer: Peer, parts: Iterable[bytes], seconds: float) -> Heard:
+async def flood(peer: Peer, parts: Iterable[bytes]) -> Heard:
     """Say all these parts, whatever the target does meanwhile, and a ping with "over" behind them.
 
     Returns:
         What the target said first of: something other than a Pong, or the Pong that shows that all was read; Nothing
-        if it said neither within so many seconds.
+        if it said neither in time.
     """
 
     async def pour() -> None:
@@ -98,6 +101,7 @@ async def flood(peer: Peer, parts: Iterable[bytes], seconds: float) -> Heard:
         await peer.write(peer.ping("over"))
 
     loop = asyncio.get_running_loop()
+    seconds = FLOOD * peer.patience.reply
     deadline = loop.time() + seconds
     pouring = loop.create_task(pour())
     try:

@@ -2,22 +2,20 @@
 
 import asyncio
 import sys
-import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from rawws import aio, blocking
-from rawws.conformance import ClientTarget, Declared, Settings, Target, Verdict
+from rawws.conformance import ClientTarget, Declared, Report, Settings, Target, Verdict
 from rawws.conformance import run_cases as run_all
 from rawws.conformance.case import BOTH, CASES, LIM, Case
 from rawws.conformance.suite import select
-from rawws.conformance.target import ServerTarget
 from rawws.core.settings import Role
+from tests.conformance.targets import OURS, report_on_ours
 from tests.conformance.zoo import costs, fragments, frames
-from tests.conformance.zoo.between import Animal, InProcess, client_target, server_target
+from tests.conformance.zoo.between import Animal, client_target, server_target
 
 ANIMALS = [*frames.ANIMALS, *fragments.ANIMALS]
 
@@ -41,58 +39,31 @@ def about(role: Role, *globs: str) -> list[Case]:
     return [case for case in select(role, include=globs) if case.level is not LIM]
 
 
+def not_passed(report: Report) -> dict[str, str]:
+    """What is not, and why."""
+    return {result.id: result.reason for result in report.results if result.verdict not in FINE}
+
+
 async def wrong(target: Target, cases: Iterable[Case]) -> dict[str, str]:
     """The cases that are not passed, and why."""
-    report = await run_all(list(cases), target, Settings(jobs=8))
-    return {result.id: result.reason for result in report.results if result.verdict not in FINE}
+    return not_passed(await run_all(list(cases), target, Settings(jobs=8)))
 
 
 # --- Right ones ---------------------------------------------------------------------------------------------------
 
 
-async def _echo(ws: aio.WebSocket) -> None:
-    async for message in ws:
-        await ws.send(message)
+NO_FLOODS = (*(section for section in SECTIONS if section != "6455/5.5.2"), *(f"6455/5.5.2/{n}" for n in range(1, 5)))
+FLOODS = ("6455/10.4", "6455/5.5.2/5")
 
 
-def _blocking_echo(ws: blocking.WebSocket) -> None:
-    for message in ws:
-        ws.send(message)
+@pytest.mark.parametrize("name", OURS)
+def test_ours_are_right(name: str) -> None:
+    """Our endpoints do all that sections 5.1 to 5.5 ask for."""
+    assert {} == not_passed(report_on_ours(name, *NO_FLOODS))
 
 
-async def _client(url: str) -> None:
-    async with aio.connect(url) as ws:
-        await _echo(ws)
-
-
-async def _asyncio_server(cases: Iterable[Case], **options: Any) -> dict[str, str]:
-    async with aio.serve(_echo, "127.0.0.1", 0) as server:
-        return await wrong(ServerTarget(f"ws://127.0.0.1:{server.port}/", **options), cases)
-
-
-def test_our_asyncio_server_passes() -> None:
-    """It does all that sections 5.1 to 5.5 ask for."""
-    assert {} == asyncio.run(_asyncio_server(about(Role.SERVER, *SECTIONS)))
-
-
-def test_our_asyncio_client_passes() -> None:
-    """So does the client."""
-    assert {} == asyncio.run(wrong(InProcess(_client), about(Role.CLIENT, *SECTIONS)))
-
-
-def test_our_blocking_server_passes() -> None:
-    """So does the server with threads."""
-    with blocking.serve(_blocking_echo, "127.0.0.1", 0) as server:
-        serving = threading.Thread(target=server.serve_forever)
-        serving.start()
-        found = asyncio.run(wrong(ServerTarget(f"ws://127.0.0.1:{server.port}/"), about(Role.SERVER, *SECTIONS)))
-    serving.join()
-
-    assert {} == found
-
-
-def test_our_blocking_client_passes(tmp_path: Any) -> None:
-    """So does the client that is started as a process; a sample, since each case starts one."""
+def test_a_client_is_right_as_a_process(tmp_path: Any) -> None:
+    """It is so, too, when it is started with a command; a sample, since each case starts one."""
     script = tmp_path / "client.py"
     script.write_text(CLIENT_SCRIPT)
     globs = ("6455/5.1/2.7", "6455/5.1/4", "6455/5.2/1.8", "6455/5.2/3", "6455/5.2/42", "6455/5.3/1", "6455/5.4/2.1")
@@ -102,21 +73,16 @@ def test_our_blocking_client_passes(tmp_path: Any) -> None:
 
 def test_limits_of_ours_hold() -> None:
     """What is announced, what grows and what is noise costs our server little."""
-    cases = select(
-        Role.SERVER, include=["6455/10.4/1", "6455/10.4/2", "6455/10.4/3.1", "6455/10.4/5.1", "6455/5.5.2/5.1"]
-    )
+    globs = ("6455/10.4/1", "6455/10.4/2", "6455/10.4/3.1", "6455/10.4/5.1", "6455/5.5.2/5.1")
 
-    assert {} == asyncio.run(_asyncio_server(cases, declared=Declared(max_size=MIB)))
+    assert {} == not_passed(report_on_ours("server, asyncio", *globs, declared=Declared(max_size=MIB)))
 
 
 @pytest.mark.slow
-def test_all_floods_leave_ours_alive() -> None:
+@pytest.mark.parametrize("name", OURS)
+def test_all_floods_leave_ours_alive(name: str) -> None:
     """No flood is too much, of either side."""
-    globs = ["6455/10.4", "6455/5.5.2/5"]
-    declared = Declared(max_size=MIB)
-
-    assert {} == asyncio.run(_asyncio_server(select(Role.SERVER, include=globs), declared=declared))
-    assert {} == asyncio.run(wrong(InProcess(_client, declared=declared), select(Role.CLIENT, include=globs)))
+    assert {} == not_passed(report_on_ours(name, *FLOODS, declared=Declared(max_size=MIB)))
 
 
 # --- Wrong ones ---------------------------------------------------------------------------------------------------

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from rawws.conformance.peer import Patience
-from rawws.conformance.target import ClientTarget, ServerTarget
+from rawws.conformance.target import ServerTarget
 from rawws.conformance.wire import frame
 from rawws.core.connection import Connection, Wants
 from rawws.core.frames import FrameHeader, breaches, decode_header
 from rawws.core.http1 import ClientConnection, Request, ServerConnection
 from rawws.core.masking import apply_mask
 from rawws.core.settings import Limits, Role
+from tests.conformance.targets import Client
 
 HOST = "127.0.0.1"
 FAST = Patience(reply=0.6, close=0.3)
@@ -249,29 +250,15 @@ async def server_target(animal: Animal, **options: Any) -> AsyncIterator[ServerT
         await asyncio.sleep(0)
 
 
-class InProcess(ClientTarget):
-    """A client that is a task instead of a process."""
-
-    def __init__(self, connect: Callable[[str], Any], **options: Any) -> None:
-        super().__init__("in process", **options)
-        self._connect = connect
-
-    async def _run(self, url: str) -> Any:
-        return asyncio.create_task(self._connect(url))
-
-    async def _stop(self, process: Any) -> None:
-        await asyncio.wait([process], timeout=self.patience.close)
-        process.cancel()
-        await asyncio.wait([process])
-
-
-def client_target(animal: Animal, **options: Any) -> InProcess:
+def client_target(animal: Animal, **options: Any) -> Client:
     """The animal as a client under test."""
 
     async def connect(url: str) -> None:
         netloc = urlsplit(url).netloc
         reader, writer = await asyncio.open_connection(*netloc.split(":"))
-        line = Line(animal, Role.CLIENT)
-        await _live(line, ClientConnection(netloc, limits=animal.limits), reader, writer)
+        try:
+            await _live(Line(animal, Role.CLIENT), ClientConnection(netloc, limits=animal.limits), reader, writer)
+        finally:
+            writer.transport.abort()
 
-    return InProcess(connect, patience=FAST, **options)
+    return Client(connect, patience=FAST, **options)

@@ -29,8 +29,9 @@ from rawws.cli.terminal import Progress, Terminal, Trouble, progress
 from rawws.conformance import CASES, ClientTarget, Report, Result, ServerTarget, Target, Tier, Unreachable, Verdict
 from rawws.conformance import expect as expectations
 from rawws.conformance.case import Case
+from rawws.conformance.listen import ListeningTarget
 from rawws.conformance.own import own_client, own_server
-from rawws.conformance.report import as_json, autobahn, junit, markdown
+from rawws.conformance.report import as_json, autobahn, junit, markdown, words
 from rawws.conformance.report.terminal import Line, View, in_a_line, summary, tell
 from rawws.conformance.report.words import counted
 from rawws.conformance.suite import run, select
@@ -73,6 +74,7 @@ class Run:
         self.files = {name: getattr(arguments, name) for name in ("json", "html", "junit", "markdown")}
         self.say = terminal.err if "-" in self.files.values() else terminal.out
         self.report = Report("", role, command=tuple(self._command(options)))
+        self._gone = False
         self.view = View(terminal.width, arguments.verbose, self.repeat)
 
     def __call__(self) -> int:
@@ -144,8 +146,8 @@ class Run:
                 _check_file(name, Path(path))
         if list(self.files.values()).count("-") > 1:
             raise wrong("only one report can go to stdout")
-        if self.arguments.html is not None and _html() is None:
-            raise wrong("--html is not there in this version; --json is")
+        if self.arguments.html is not None:
+            _html()  # If it is not there, nobody should wait for it.
         directory = self.arguments.autobahn_json
         if directory is not None:
             try:
@@ -170,6 +172,9 @@ class Run:
     # --- Running ----------------------------------------------------------------------------------------------------
 
     async def _run(self, cases: list[Case]) -> None:
+        if self.role is Role.CLIENT and self.arguments.listen is not None:
+            await self._listen(cases)
+            return
         async with self._target() as target:
             self.report.target = self.arguments.name or target.name
             self.terminal.err(*self._first_line(target, len(cases)))
@@ -178,7 +183,38 @@ class Run:
                 try:
                     await run(cases, target, settings_of(self.arguments), _Listener(self, advance), self.report)
                 except Unreachable as error:
+                    self._gone = True
                     self.report.problems.append(f"the target is not there any more: {error}")
+
+    async def _listen(self, cases: list[Case]) -> None:
+        """Let a client come, and ask for the cases."""
+        host, port = self.arguments.listen
+        target = ListeningTarget(
+            host or "0.0.0.0",
+            port,
+            declared=declared_of(self.arguments),
+            patience=patience_of(self.arguments),
+            ssl=server_context(self.arguments),
+        )
+        say = self.terminal.err
+        quiet = self.arguments.quiet or self.arguments.verbose
+        with progress(self.terminal.stderr, 0 if quiet else len(cases)) as advance:
+            try:
+                await target.run(
+                    cases,
+                    settings_of(self.arguments),
+                    _Listener(self, advance),
+                    self.report,
+                    lambda url: say("Waiting for a client at ", (url, "title"), f": {counted(len(cases), 'case')}"),
+                )
+            except Unreachable as error:
+                raise Trouble(f"rawws conform: {error}", Outcome.UNREACHABLE) from None
+        self.report.target = self.arguments.name or self.report.target
+        self._gone = all(words.passive(result.id) for result in self.report.results)
+        if self._gone:
+            self.report.problems.append(f"no client came to {target.url}, or none that asked for a case")
+        elif not self.report.complete:
+            self.report.problems.append("the client did not ask for all cases")
 
     def judge(self, result: Result) -> None:
         """Whether it was expected."""
@@ -216,8 +252,6 @@ class Run:
         arguments = self.arguments
         common: dict[str, Any] = {"declared": declared_of(arguments), "patience": patience_of(arguments)}
         context = server_context(arguments)
-        if arguments.listen is not None:
-            return _listening(arguments, common, context)
         if arguments.exec is None:
             return own_client(patience=patience_of(arguments), start=arguments.start)
         target = ClientTarget(arguments.exec, ssl=context, start=arguments.start, **common)
@@ -228,7 +262,7 @@ class Run:
         what: Line = ["Testing ", (self.report.target, "title")]
         if isinstance(target, ServerTarget) and self.arguments.url is None:
             what.append(f", started here on {target.uri.host_header} since no URL was given")
-        elif self.role is Role.CLIENT and self.arguments.exec is None and self.arguments.listen is None:
+        elif self.role is Role.CLIENT and self.arguments.exec is None:
             what.append(", since no --exec was given")
         return [*what, f": {counted(cases, 'case')}"]
 
@@ -242,7 +276,7 @@ class Run:
 
     def _outcome(self) -> Outcome:
         report = self.report
-        if any(problem.startswith("the target is not there") for problem in report.problems):
+        if self._gone:
             return Outcome.UNREACHABLE
         failing = set(FAILING[self.arguments.fail_on])
         failing |= {Verdict.XPASS} if self.arguments.strict_expect else set()
@@ -326,35 +360,14 @@ def _check_file(name: str, path: Path) -> None:
         raise wrong(f"--{name} {path} cannot be written; it is not permitted")
 
 
-# --- What other modules of the suite bring --------------------------------------------------------------------------
-
-
-def _module(name: str) -> Any:
-    """A module of the suite; None if it is not there."""
-    try:
-        return importlib.import_module(f"rawws.conformance.{name}")
-    except ModuleNotFoundError as error:
-        if not (error.name or "").startswith("rawws"):
-            raise wrong(f"this needs {error.name}; pip install {error.name}") from None
-        return None
-
-
 def _html() -> Any:
-    return _module("report.html")
+    """The module that writes pages: it needs more than the others."""
+    try:
+        return importlib.import_module("rawws.conformance.report.html")
+    except ModuleNotFoundError as error:
+        raise wrong(f"--html needs {error.name}: pip install 'rawws[conform]'") from None
 
 
 def write_html(reports: Sequence[Report]) -> str:
     """Reports as one page: a matrix, if there are several."""
-    module = _html()
-    if module is None:
-        raise wrong("--html is not there in this version; --json is")
-    return str(module.write(reports))
-
-
-def _listening(arguments: argparse.Namespace, common: dict[str, Any], context: Any) -> Target:
-    """A client that comes by itself."""
-    module = _module("listen")
-    if module is None:
-        raise wrong("--listen is not there in this version; --exec is")
-    target: Target = module.ListeningTarget(arguments.listen.host, arguments.listen.port, ssl=context, **common)
-    return target
+    return str(_html().write(reports))

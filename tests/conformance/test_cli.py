@@ -2,17 +2,20 @@
 
 import functools
 import json
+import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree as xml
 
 import pytest
 
+from rawws import ConnectionClosed, blocking
 from rawws.conformance import CASES, Verdict
 from rawws.conformance.report import as_json
 from rawws.conformance.verdict import Result
@@ -196,6 +199,28 @@ class TestClient:
 
         assert (0, f"Testing {command}: 1 case\n") == (code, err), out
 
+    def test_waits_for_one_that_asks_for_the_cases(self) -> None:
+        """As Autobahn's clients do; the report calls it what it calls itself."""
+        process = spawn("conform", "client", "--listen", "127.0.0.1:0", "--include", "6455/5.4/4.1", "--json", "-")
+        assert process.stderr is not None
+        url = re.findall("Waiting for a client at (.*): 1 case", process.stderr.readline())[0]
+        with blocking.connect(f"{url}/getCaseCount") as ws:
+            assert "1" == ws.recv()
+        with suppress(ConnectionClosed), blocking.connect(f"{url}/runCase?case=1&agent=mine") as ws:
+            ws.recv()
+        with blocking.connect(f"{url}/updateReports?agent=mine") as ws:
+            assert [] == list(ws)
+        code, out, _ = finish(process)
+
+        report = as_json.load(out)
+        assert (0, "mine", [Verdict.PASS]) == (code, report.target, [result.verdict for result in report.results])
+
+    def test_is_told_when_nobody_comes(self, run: Run) -> None:
+        """It exits as for a server that is not there."""
+        code, out, _ = run("conform", "client", "--listen", "127.0.0.1:0", "--include", "6455/5.4/4.1", "--total", "0")
+
+        assert (3, True) == (code, "no client came to ws://127.0.0.1:" in out)
+
 
 class TestUsage:
     """What cannot be done is said in one line, and exits with 2."""
@@ -248,13 +273,14 @@ class TestReports:
 
     def test_all_of_them_are_written(self, run: Run, naive: str, tmp_path: Path) -> None:
         """Each is what it should be, and the failing case is in it."""
-        names = {"json": "a.json", "junit": "a.xml", "markdown": "a.md"}
+        names = {"json": "a.json", "junit": "a.xml", "markdown": "a.md", "html": "a.html"}
         files = [f"--{kind}={tmp_path / name}" for kind, name in names.items()]
         _, out, _ = run("conform", "server", naive, *FEW, *files, f"--autobahn-json={tmp_path / 'ab'}", "--name", "it")
 
         assert 4 == len(as_json.load((tmp_path / "a.json").read_text()).failures)
         assert "4" == xml.parse(tmp_path / "a.xml").getroot().get("failures")
         assert "6455/5.4/4.1-4" in (tmp_path / "a.md").read_text()
+        assert "6455/5.4/4.1" in (tmp_path / "a.html").read_text()
         assert "FAILED" == json.loads((tmp_path / "ab/index.json").read_text())["it"]["5.18"]["behavior"]
         assert f"repeat    rawws conform replay {tmp_path / 'a.json'} 6455/5.4/4.1\n" in out
 

@@ -214,10 +214,7 @@ def test_a_pickle_between_messages_goes_on(agreements: Agreements, speeches: lis
 
 # --- What nobody may send ---------------------------------------------------------------------------------------------
 
-thrice = settings(max_examples=3 * settings().max_examples)
 
-
-@thrice
 @given(hostile_traffic() | compressed_traffic(), PLACES, LIMITS, st.booleans())
 def test_anything_is_told_the_same_however_it_is_cut(
     sent: Traffic, places: list[int], limits: Limits, eof: bool

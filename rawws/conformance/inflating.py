@@ -84,11 +84,17 @@ def settled(wanted: Extension, offers: Sequence[Extension]) -> Extension | None:
 
 
 def grants(answer: Extension, offers: Sequence[Extension]) -> bool:
-    """Whether an answer grants all that is asked for in one of these offers, and brings nothing that it may not."""
-    return any(
-        found is not None and dict(found.parameters) == dict(answer.parameters)
-        for found in (_settled(answer, offer) for offer in offers)
-    )
+    """Whether an answer grants all that is asked for in one of these offers, and brings nothing that it may not.
+
+    A window of 15 bits is what there is anyhow, so it does not have to be granted here (7.1.2/1 is about that).
+    """
+    found = [_settled(answer, offer) for offer in offers]
+    return any(_limits(answer) == _limits(one) for one in found if one is not None)
+
+
+def _limits(answer: Extension) -> dict[str, str | None]:
+    """The parameters that make a difference."""
+    return {key: value for key, value in answer.parameters if value != str(LARGEST_WINDOW)}
 
 
 def _settled(wanted: Extension, offer: Extension) -> Extension | None:

@@ -48,6 +48,11 @@ class Patience:
     close: float = 2.0
     """For the end of a connection that is closing."""
 
+    @property
+    def large(self) -> float:
+        """For what is large."""
+        return 4 * self.reply
+
 
 class Peer:
     """One TCP connection with the target, from our side.

@@ -15,8 +15,6 @@ from rawws.core import rules
 from rawws.core.settings import Role
 
 KIB, MIB = 1 << 10, 1 << 20
-PATIENCE = 30.0
-"""Seconds for a message of 16 MiB, either way."""
 
 _KINDS = {"text": TEXT, "binary": BINARY}
 
@@ -61,7 +59,7 @@ async def _comes_back(peer: Peer, opcode: int, data: bytes, fragments: int = 1) 
     too_many = declared.max_fragments is not None and fragments > declared.max_fragments
     if too_large or too_many:
         return await peer.fails(1009, 1008)
-    heard = await peer.hear(PATIENCE)
+    heard = await peer.hear(peer.patience.large)
     if isinstance(heard, Close) and heard.code in (1008, 1009) and not (declared.max_size and declared.max_fragments):
         await peer.part()
         option = "--max-fragments" if fragments > 1 and declared.max_size else "--max-size"
@@ -88,7 +86,7 @@ _MESSAGES = _rows("{0} of {1}", [64 * KIB, 256 * KIB, MIB, 4 * MIB, 8 * MIB, 16 
 async def large(peer: Peer, opcode: int, size: int) -> None:
     """A large message comes back as it was, or is over a limit that was declared."""
     data = _content(peer, opcode, size)
-    await peer.write(peer.frame(opcode, data), PATIENCE)
+    await peer.write(peer.frame(opcode, data), peer.patience.large)
     await _comes_back(peer, opcode, data)
 
 
@@ -100,7 +98,7 @@ async def in_fragments(peer: Peer, opcode: int, size: int) -> None:
     """A message in many fragments comes back as it was, or there are more than a limit that was declared."""
     data = _content(peer, opcode, 4 * MIB)
     for part in cut(b"".join(_fragments(peer, opcode, data, size)), MIB):
-        await peer.write(part, PATIENCE)
+        await peer.write(part, peer.patience.large)
     await _comes_back(peer, opcode, data, -(-len(data) // size))
 
 
@@ -112,7 +110,7 @@ async def in_writes(peer: Peer, opcode: int, size: int) -> None:
     """A frame comes back as it was, in how many pieces so ever it was written."""
     data = _content(peer, opcode, MIB)
     for piece in cut(peer.frame(opcode, data), size):
-        if not await peer.write(piece, PATIENCE):
+        if not await peer.write(piece, peer.patience.large):
             break
         await peer.pause(0)
     await _comes_back(peer, opcode, data)

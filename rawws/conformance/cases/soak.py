@@ -16,9 +16,6 @@ from rawws.conformance.wire import BINARY, TEXT, cut
 from rawws.core import rules
 from rawws.core.deflate import NAME
 
-PATIENCE = 20.0
-"""Seconds for one message."""
-
 _WHOLE = [16, 64, 256, 1024, 4096, 8192, 16384, 32768, 65536, 131072]
 _SHAPES = [(size, 0) for size in _WHOLE]
 _SHAPES += [(size, 256) for size in _WHOLE[5:]] + [(131072, size) for size in (1024, 4096, 32768)]
@@ -93,7 +90,9 @@ async def _come_back(peer: Peer, corpus: str, size: int, fragment: int) -> None:
     for number, data in zip(range(peer.declared.soak), messages(corpus, peer.random, size)):
         payload = deflater.compress(data, True)
         parts = cut(payload, fragment) if fragment else [payload]
-        await peer.write(b"".join(compressed(peer, *parts, opcode=TEXT if is_text else BINARY)), PATIENCE)
-        heard = await peer.hear(PATIENCE)
+        await peer.write(
+            b"".join(compressed(peer, *parts, opcode=TEXT if is_text else BINARY)), peer.patience.large
+        )
+        heard = await peer.hear(peer.patience.large)
         if heard != (Text(data.decode()) if is_text else Binary(data)):
             raise Wrong(f"the echo of message {number + 1}, of {len(data):,} bytes", str(heard))

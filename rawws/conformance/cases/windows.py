@@ -65,7 +65,9 @@ async def window_bits(peer: Peer, bits: int) -> None:
     parameter = f"{peer.target.value}_max_window_bits"
     await agree_on(peer, f"; {parameter}={bits}")
     # The nearest repetition is just out of reach, and in the reach of any larger window.
-    unit = noise(peer.random, (1 << getattr(peer.terms, parameter)) // 2 + 8).hex()
+    assert peer.terms is not None
+    window, _ = window_of(peer.terms, peer.target)
+    unit = noise(peer.random, window // 2 + 8).hex()
     size = min(REPEATS, max(LEAST, len(unit) * 5 // 2))
     room_for(peer, size)
     text = (unit * (size // len(unit) + 1))[:size]

@@ -10,7 +10,7 @@ from rawws.conformance.case import MUST, Entry, Tier, family
 from rawws.conformance.heard import Binary, Close, Heard, Text
 from rawws.conformance.peer import Peer
 from rawws.conformance.verdict import Skip, Wrong
-from rawws.conformance.wire import BINARY, CONTINUATION, TEXT, cut, frame
+from rawws.conformance.wire import BINARY, CONTINUATION, TEXT, cut, frame, noise, prose
 from rawws.core import rules
 from rawws.core.settings import Role
 
@@ -37,7 +37,7 @@ def _names(titles: dict[str, Entry], group: int) -> dict[str, list[str]]:
 def _content(peer: Peer, opcode: int, size: int) -> bytes:
     """So many bytes; as text, characters of one to four bytes, none of them in a place that is a multiple of much."""
     if opcode == BINARY:
-        return peer.random.randbytes(size)
+        return noise(peer.random, size)
     words = "".join(peer.random.choices(("message ", "größer ", "размер ", "長さ ", "𝄞 "), k=997)).encode()
     whole = (words * (size // len(words) + 1))[:size]
     kept = whole.decode(errors="ignore").encode()  # A character at the end may be cut.
@@ -123,10 +123,9 @@ _TRIPS = _rows("1,000 round trips of {0} of {1}", [0, 16, 64, 256, KIB, 4 * KIB]
 @family("6455/size/4", MUST, None, _TRIPS, tier=Tier.SIZE, autobahn=_names(_TRIPS, 7))
 async def round_trips(peer: Peer, opcode: int, size: int) -> None:
     """A thousand messages, each said when the one before it has come back, come back as they were."""
-    data = _content(peer, opcode, size)
+    content = prose(peer.random, size).encode() if opcode == TEXT else noise(peer.random, size)
     for number in range(ROUND_TRIPS):
-        # Each is another one than the last.
-        data = data[1:] + data[:1] if opcode == BINARY else data
+        data = (f"{number:04}".encode() + content)[:size]
         await peer.send(peer.frame(opcode, data))
         heard = await peer.hear()
         if heard != (Binary(data) if opcode == BINARY else Text(data.decode())):

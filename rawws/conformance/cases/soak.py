@@ -90,9 +90,7 @@ async def _come_back(peer: Peer, corpus: str, size: int, fragment: int) -> None:
     for number, data in zip(range(peer.declared.soak), messages(corpus, peer.random, size)):
         payload = deflater.compress(data, True)
         parts = cut(payload, fragment) if fragment else [payload]
-        await peer.write(
-            b"".join(compressed(peer, *parts, opcode=TEXT if is_text else BINARY)), peer.patience.large
-        )
+        await peer.write(b"".join(compressed(peer, *parts, opcode=TEXT if is_text else BINARY)), peer.patience.large)
         heard = await peer.hear(peer.patience.large)
         if heard != (Text(data.decode()) if is_text else Binary(data)):
             raise Wrong(f"the echo of message {number + 1}, of {len(data):,} bytes", str(heard))

@@ -1,0 +1,127 @@
+"""The size and soak tiers: Autobahn's cases have counterparts, we pass, and what is changed on its way is seen."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from rawws import Deflate
+from rawws.conformance.case import CASES, Declared, Tier
+from rawws.conformance.peer import Patience
+from rawws.conformance.suite import Report, Settings, run, select
+from rawws.conformance.target import ServerTarget
+from rawws.conformance.verdict import Verdict
+from tests.conformance.targets import OURS, PATIENCE
+from tests.conformance.zoo import deflate as zoo
+from tests.conformance.zoo.deflate import Compressing
+from tests.conformance.zoo.echo import serving
+
+SIZES = ["1.1", "1.8", "2.5", "2.13", "3.6", "3.11", "4.1", "4.12", "5"]
+SOAKS = ["1.1", "1.28", "1.46", "1.64", "1.90", "2.9", "2.27", "2.45", "2.63", "2.81", "2.99", "2.126"]
+SOME = [f"6455/size/{case}" for case in SIZES] + [f"7692/soak/{case}" for case in SOAKS]
+"""Of each family and each kind of data."""
+
+LARGEST = 8 * 1024 * 1024
+FEW = 3
+
+
+async def report_on(target: Any, cases: list[str]) -> Report:
+    """Run them, of whatever tier they are."""
+    return await run(select(target.role, include=cases, tiers=Tier), target, Settings(jobs=4))
+
+
+def report_on_ours(name: str, cases: list[str], declared: Declared, **options: Any) -> dict[str, tuple[Verdict, str]]:
+    """What is said about one of our endpoints."""
+
+    async def go() -> Report:
+        async with OURS[name](options, declared=declared, patience=PATIENCE) as target:
+            return await report_on(target, cases)
+
+    return {result.id: (result.verdict, result.reason) for result in asyncio.run(go()).results}
+
+
+def caught(animal: type[Compressing], cases: list[str]) -> set[str]:
+    """The cases that an animal fails."""
+
+    async def go() -> Report:
+        async with serving(animal) as port:  # type: ignore[arg-type]
+            patience = Patience(reply=4.0, close=0.5)
+            return await report_on(
+                ServerTarget(f"ws://127.0.0.1:{port}/", patience=patience, declared=Declared(soak=FEW)), cases
+            )
+
+    return {result.id for result in asyncio.run(go()).failures}
+
+
+def test_each_case_of_autobahn_has_one_counterpart() -> None:
+    """Its groups 9, 10, 12 and 13, in the order of the ids."""
+    found = [
+        name
+        for group in ("6455/size/1", "6455/size/2", "6455/size/3", "6455/size/4", "6455/size/5")
+        for case in CASES.values()
+        if case.group == group
+        for name in case.autobahn
+    ]
+    sizes = [6, 6, 9, 9, 6, 6, 6, 6]
+    soaks = {"1": [f"12.{kind}.{shape}" for kind in range(1, 6) for shape in range(1, 19)]}
+    soaks["2"] = [f"13.{kind}.{shape}" for kind in range(1, 8) for shape in range(1, 19)]
+
+    assert [f"9.{n}.{m}" for n, size in enumerate(sizes, 1) for m in range(1, size + 1)] + ["10.1.1"] == found
+    for group, names in soaks.items():
+        assert names == [CASES[f"7692/soak/{group}.{n}"].autobahn[0] for n in range(1, len(names) + 1)]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_endpoints_pass_some(name: str) -> None:
+    """What is large and what is long comes back from us as it was."""
+    wish = Deflate(server_max_window_bits=15, client_max_window_bits=15)
+    found = report_on_ours(name, SOME, Declared(soak=FEW), compression=wish, max_size=LARGEST)
+
+    assert {(Verdict.PASS, "")} == {*found.values()}
+    assert len(SOME) == len(found)
+
+
+LARGE = ["6455/size/1.3", "6455/size/2.8"]
+
+
+def test_a_declared_limit_holds() -> None:
+    """What is over it has to be refused, and who takes it all the same has a limit of another size."""
+    declared = Declared(max_size=100_000)
+    kept = report_on_ours("server, asyncio", LARGE, declared, max_size=100_000)
+    broken = report_on_ours("server, asyncio", LARGE, declared, max_size=None)
+
+    assert {Verdict.PASS} == {verdict for verdict, _ in kept.values()}
+    assert {Verdict.FAIL} == {verdict for verdict, _ in broken.values()}
+
+
+def test_a_limit_that_was_not_declared_is_no_failure() -> None:
+    """Who says that a message is too big is asked to be declared so."""
+    found = report_on_ours("server, asyncio", LARGE, Declared(), max_size=100_000)
+
+    assert {Verdict.SKIP} == {verdict for verdict, _ in found.values()}
+    assert all("Close 1009" in reason and "--max-size" in reason for _, reason in found.values())
+
+
+def test_what_is_changed_on_its_way_is_seen() -> None:
+    """One byte of a large message is enough."""
+    large = [f"6455/size/{case}" for case in SIZES if not case.startswith("4.")]
+    cases = [*large, "6455/size/4.12", "7692/soak/1.26", "7692/soak/1.27"]
+
+    assert {*large, "7692/soak/1.27"} == caught(zoo.ChangesLargeMessages, cases)
+
+
+def test_what_comes_twice_is_seen() -> None:
+    """Autobahn counts its messages; here each is another one."""
+    cases = ["6455/size/4.1", "6455/size/4.2", "6455/size/4.12", "7692/soak/1.1", "7692/soak/1.90"]
+
+    assert {*cases[1:]} == caught(zoo.Repeats, cases)
+
+
+@pytest.mark.parametrize(
+    "animal, kinds", [(zoo.TakesOver, {2, 5, 6, 7}), (zoo.LooksTooFar, {3, 5, 7})], ids=["takeover", "window"]
+)
+def test_who_does_not_keep_to_the_terms_is_seen(animal: type[Compressing], kinds: set[int]) -> None:
+    """Of the seven sets of parameters those fail that the animal does not keep."""
+    rows = {kind: f"7692/soak/2.{18 * (kind - 1) + 5}" for kind in range(1, 8)}
+
+    assert {rows[kind] for kind in kinds} == caught(animal, [*rows.values()])

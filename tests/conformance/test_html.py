@@ -238,6 +238,24 @@ def test_long_conversations_are_folded_and_cut_with_a_word() -> None:
     assert "5 more connections left out" in case.text
 
 
+def test_a_conversation_that_was_not_kept_is_missed() -> None:
+    """A JSON report may keep what was said in failed cases alone; then the page says so of the others."""
+    kept, lost, skipped = passed(TEXT_IN_TEXT), Result(BINARY_IN_TEXT, Verdict.PASS), Result(ALONE, Verdict.SKIP, "why")
+
+    page = page_of(report(kept, lost, skipped))
+
+    missed = [id for id in (TEXT_IN_TEXT, BINARY_IN_TEXT, ALONE) if "was not kept" in by_id(page, id).text]
+    assert [BINARY_IN_TEXT] == missed
+
+
+def test_a_case_can_be_found_by_the_requirement_of_its_family() -> None:
+    """A family says its requirement once; a case alone says it itself."""
+    page = page_of(report(passed(TEXT_IN_TEXT), passed(BINARY_IN_TEXT), passed(ALONE)))
+
+    assert 1 == page.one("main").text.count("A message is finished before the next one begins.")
+    assert CASES[ALONE].requirement in by_id(page, ALONE).one("div", "body").text
+
+
 def test_what_did_not_pass_is_unfolded() -> None:
     """One sees at once what failed, once for each thing that was got; what passed is folded."""
     page = page_of(

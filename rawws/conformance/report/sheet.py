@@ -164,6 +164,11 @@ class Outcome:
     repeat: str
     """The command that runs it again; empty if it is not known."""
 
+    @property
+    def lost(self) -> bool:
+        """Something was said, but it is not known any more: it was not written to the file that the report is from."""
+        return not (self.result.transcripts or self.passive or self.result.verdict is Verdict.SKIP)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

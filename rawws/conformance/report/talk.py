@@ -1,7 +1,7 @@
 """What was said on a connection, for the page of `html`: heads as blocks, frames by their parts, and what is too much
 folded or left out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -23,8 +23,8 @@ MOST_LINES = 30
 LONGEST_LINE = 240
 """Of a head, in characters."""
 
-MOST_BYTES = 24
-"""Of a frame, or of what is none."""
+MOST_BYTES, FEWER_BYTES = 24, 12
+"""Of a frame, or of what is none; the second where nothing is to be told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +85,34 @@ def talk_of(transcript: Transcript, role: Role, most: int, *, handshake: bool, b
         handshake: the opening handshake is part of what the case is about.
         brief: nothing is to be told of: a handshake that the case is not about is two rows.
     """
-    rows = list(_rows(conversation(transcript), role, brief and not handshake))
-    last = rows[-LAST:] if len(rows) > min(AT_ONCE, most) else []
-    cut = max(0, len(rows) - most)
-    before = rows[: len(rows) - len(last) - cut]
+    said = conversation(transcript)
+    brief = brief and not handshake and any(not isinstance(one.record, Line) for one in said)
+    units = list(_units(said))
+    last = units[-LAST:] if len(units) > min(AT_ONCE, most) else []
+    cut = max(0, len(units) - most)
+    before = units[: len(units) - len(last) - cut]
     first = FIRST if len(before) + len(last) > AT_ONCE else len(before)
+
+    def rows(part: list[list[Said]]) -> tuple[Row, ...]:
+        return tuple(_row(unit, role, brief) for unit in part)
+
     return Talk(
-        tuple(before[:first]), tuple(before[first:]), tuple(last), cut, transcript.agreed, transcript.ended, handshake
+        rows(before[:first]), rows(before[first:]), rows(last), cut, transcript.agreed, transcript.ended, handshake
     )
 
 
-def _rows(said: Sequence[Said], role: Role, brief: bool) -> Iterable[Row]:
-    brief = brief and any(not isinstance(one.record, Line) for one in said)
-    for (sender, is_line), group in groupby(said, lambda one: (one.sender, isinstance(one.record, Line))):
-        way = "came" if sender is role else "sent"
+def _units(said: Sequence[Said]) -> Iterator[list[Said]]:
+    """What stands in one row: all lines of a head, or a single frame."""
+    for (_, is_line), group in groupby(said, lambda one: (one.sender, isinstance(one.record, Line))):
         if is_line:
-            yield _head(list(group), way, brief)
+            yield list(group)
         else:
-            yield from (_frame(one, way, whole=not brief) for one in group)
+            yield from ([one] for one in group)
+
+
+def _row(said: list[Said], role: Role, brief: bool) -> Row:
+    way = "came" if said[0].sender is role else "sent"
+    return _head(said, way, brief) if isinstance(said[0].record, Line) else _frame(said[0], way, brief)
 
 
 def _head(said: list[Said], way: str, brief: bool) -> Row:
@@ -125,12 +135,12 @@ def _line(data: bytes) -> str:
     return f"{text[:LONGEST_LINE]}… ({len(data):,} bytes)"
 
 
-def _frame(said: Said, way: str, whole: bool) -> Row:
+def _frame(said: Said, way: str, brief: bool) -> Row:
     told = row(said)
+    room = FEWER_BYTES if brief else MOST_BYTES
     if not isinstance(said.record, Frame):
-        return Row(
-            way, clock(said.at), body=_hex(said.data, len(said.data)), meaning=told.meaning + _as_text(said.data)
-        )
+        meaning = told.meaning + _as_text(said.data)
+        return Row(way, clock(said.at), body=_hex(said.data, len(said.data), room), meaning=meaning)
     frame, header = said.record, said.record.header
     masked = header.key is not None
     body = frame.payload if header.key is None else apply_mask(frame.payload[:MOST_BYTES], header.key)
@@ -140,9 +150,9 @@ def _frame(said: Said, way: str, whole: bool) -> Row:
         clock(said.at),
         head=frame.head[: header.size - 4 * masked].hex(" "),
         key="" if header.key is None else header.key.hex(" "),
-        body=_hex(body, header.length),
+        body=_hex(body, header.length, room),
         meaning=told.meaning,
-        remarks=remarks if whole or way == "came" else (),
+        remarks=() if brief and way == "sent" else remarks,
     )
 
 
@@ -154,8 +164,8 @@ def _as_text(data: bytes) -> str:
     return f": '{text[:LONGEST_LINE]}'" + ("…" if len(text) > LONGEST_LINE else "")
 
 
-def _hex(data: bytes, size: int) -> str:
-    shown = data[:MOST_BYTES]
+def _hex(data: bytes, size: int, room: int) -> str:
+    shown = data[:room]
     return shown.hex(" ") + (" …" if size > len(shown) else "")
 
 

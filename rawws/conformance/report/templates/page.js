@@ -11,7 +11,10 @@ addEventListener("DOMContentLoaded", () => {
   const texts = new Map();
 
   const textOf = row => {
-    if (!texts.has(row)) texts.set(row, (row.textContent + " " + (bodyOf(row) || row).textContent).toLowerCase());
+    if (!texts.has(row)) {
+      const family = row.closest(".family"), said = [family && family.firstElementChild, row, bodyOf(row)];
+      texts.set(row, said.map(part => part ? part.textContent : "").join(" ").toLowerCase());
+    }
     return texts.get(row);
   };
 

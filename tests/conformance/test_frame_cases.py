@@ -46,7 +46,7 @@ def not_passed(report: Report) -> dict[str, str]:
 
 async def wrong(target: Target, cases: Iterable[Case]) -> dict[str, str]:
     """The cases that are not passed, and why."""
-    return not_passed(await run_all(list(cases), target, Settings(jobs=8)))
+    return not_passed(await run_all(list(cases), target, Settings(jobs=16)))
 
 
 # --- Right ones ---------------------------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ from rawws.core.settings import Limits, Role
 from tests.conformance.targets import Client
 
 HOST = "127.0.0.1"
-FAST = Patience(reply=0.6, close=0.3)
+PATIENCE = Patience(reply=5.0, close=0.3)
+LITTLE = Patience(reply=1.2, close=0.3)
 """For those that do nothing where something has to come."""
 HEAD = b"\r\n\r\n"
 LARGE = 1 << 20
@@ -81,6 +82,7 @@ class Animal:
         forgets: it does not say what there is no room for.
         freezes: when there is no room for what it has to say, it does nothing any more.
         dies_at_reset: it serves nobody when a connection was reset.
+        silent: it is caught by what does not come.
         slow: to catch it takes seconds.
     """
 
@@ -97,7 +99,13 @@ class Animal:
     forgets: bool = False
     freezes: bool = False
     dies_at_reset: bool = False
+    silent: bool = False
     slow: bool = False
+
+    @property
+    def patience(self) -> Patience:
+        """How long to wait for it."""
+        return LITTLE if self.silent else PATIENCE
 
     def __str__(self) -> str:
         return self.name.replace(" ", "-")
@@ -197,7 +205,7 @@ async def _live(line: Line, connection: Connection, reader: asyncio.StreamReader
         if connection.wants is Wants.LINGER and writer.can_write_eof():
             writer.write_eof()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FAST.close):
+                async with asyncio.timeout(LITTLE.close):
                     while await reader.read(65536):
                         pass
     except OSError:
@@ -239,7 +247,7 @@ async def server_target(animal: Animal, **options: Any) -> AsyncIterator[ServerT
     server = await asyncio.start_server(serve, HOST, 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield ServerTarget(f"ws://{HOST}:{port}/", patience=FAST, **options)
+        yield ServerTarget(f"ws://{HOST}:{port}/", patience=animal.patience, **options)
     finally:
         server.close()
         for task in tasks:
@@ -261,4 +269,4 @@ def client_target(animal: Animal, **options: Any) -> Client:
         finally:
             writer.transport.abort()
 
-    return Client(connect, patience=FAST, **options)
+    return Client(connect, patience=animal.patience, **options)

@@ -198,6 +198,7 @@ BASE = [
             f"loses messages of {length} bytes",
             f"6455/5.2/1.{ids} 6455/5.2/2.{ids}" + " 6455/5.3/2.1-3" * (length == 0),
             loses(long(length)),
+            silent=True,
         )
         for length, ids in LENGTHS.items()
     ),
@@ -258,8 +259,8 @@ BASE = [
         roles=CLIENT,
         perhaps=OCTETS,
     ),
-    Animal("reads 300 frames at once", "6455/5.2/41.1", most_at_once(300)),
-    Animal("loses half a frame", "6455/5.2/41.2", half_is_lost),
+    Animal("reads 300 frames at once", "6455/5.2/41.1", most_at_once(300), silent=True),
+    Animal("loses half a frame", "6455/5.2/41.2", half_is_lost, silent=True),
     Animal("wants its head in one read", "6455/5.2/42", head_at_once=True),
 ]
 

@@ -27,6 +27,7 @@ async def agree_on(peer: Peer, parameters: str, *others: str) -> None:
     if peer.role is Role.CLIENT and not grants(peer.terms.extension, read_extensions(text.encode())):
         raise Wrong(f"an answer that grants {text}, or declines", peer.transcript.agreed)
 
+
 FLOOD = 4
 """A flood may take so many times what one reply may; a target that is neither through then nor has said no, hangs."""
 

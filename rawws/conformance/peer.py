@@ -534,7 +534,7 @@ class Peer:
         request = await self.asked()
         answer = Answer.properly(request)
         if extensions:
-            extensions = str(_chosen(extensions, request.get("sec-websocket-extensions") or b""))
+            extensions = str(_chosen(extensions, request.get("sec-websocket-extensions")))
             answer.put("Sec-WebSocket-Extensions", extensions)
         await self.write(bytes(answer))
         self.agree(_extension(extensions.encode()) if extensions else None)
@@ -552,8 +552,10 @@ class Peer:
         await asyncio.wait([self._task])
 
 
-def _chosen(answer: str, offers: bytes) -> Extension:
+def _chosen(answer: str, offers: bytes | None) -> Extension:
     """The first of these answers that a client's offers allow, and with it what the offer needs besides."""
+    if offers is None:
+        raise Skip(f"the client does not offer {NAME}")
     try:
         offered = read_extensions(offers)
     except ValueError as error:

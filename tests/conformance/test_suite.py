@@ -21,6 +21,7 @@ from rawws.conformance.transcript import Transcript
 from rawws.conformance.verdict import Skip, Wrong
 from rawws.core import rules
 from rawws.core.settings import Role
+from tests.conformance.targets import report_on_ours
 
 FAST = Patience(reply=1.0, close=0.5)
 
@@ -285,3 +286,9 @@ def test_every_case_says_what_it_wants() -> None:
         assert case.roles <= BOTH
         assert all(hasattr(Declared(), name) for name in case.needs)
         assert case.opening in Opening
+
+
+def test_what_a_client_does_not_offer_is_not_asked_for() -> None:
+    """The cases about compression are skipped with a client that offers no extension at all."""
+    report = report_on_ours("client, asyncio", "7692/6/1.1", "7692/7.2.1/2.3", "7692/7.2.3/2.1")
+    assert 3 * [Verdict.SKIP] == [result.verdict for result in report.results], report.results

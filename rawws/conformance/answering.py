@@ -7,6 +7,7 @@ A client that refuses an answer fails the connection: it sends no frame, and end
 comes a message; its echo proves at once that the answer was taken.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic
@@ -107,6 +108,9 @@ async def takes(peer: Peer, answer: Answer, *pieces: bytes) -> None:
     """The client takes this answer, written in these pieces, and a message comes back."""
     for piece in pieces or (bytes(answer),):
         await peer.write(piece)
+        if pieces:
+            # Without a moment between them they would be read as one.
+            await peer.pause(0.001)
     peer.established()
     await works(peer)
 
@@ -135,11 +139,12 @@ def subprotocols(request: Head) -> list[str]:
 
 
 def extensions(request: Head) -> tuple[Extension, ...]:
-    """Those that the client offers; none if it cannot be read, which is another case."""
+    """Those that the client offers; of what cannot be read, which is another case, the names."""
+    field = request.get(EXTENSIONS.lower()) or b""
     try:
-        return read_extensions(request.get(EXTENSIONS.lower()) or b"")
+        return read_extensions(field)
     except ValueError:
-        return ()
+        return tuple(Extension(name.decode(), ()) for name in re.findall(rb"(?:^|,)[ \t]*([\w.-]+)", field))
 
 
 async def needs_subprotocols(peer: Peer) -> list[str]:

@@ -46,6 +46,11 @@ class Head:
         found = self.all(name)
         return b", ".join(found) if found else None
 
+    @property
+    def key(self) -> bytes:
+        """The Sec-WebSocket-Key of a request, the first if there are more; empty if there is none."""
+        return next(iter(self.all("sec-websocket-key")), b"")
+
     def words(self, name: str) -> list[bytes]:
         """The elements of a field that is a list, in lower case."""
         return [word.strip().lower() for word in (self.get(name) or b"").split(b",") if word.strip()]
@@ -125,7 +130,12 @@ class Answer(_Head):
 
     @classmethod
     def properly(cls, request: Head) -> Self:
-        """As section 4.2.2 wants it."""
-        key = request.get("sec-websocket-key") or b""
+        """As section 4.2.2 wants it, with the first of the subprotocols that are offered.
+
+        None would be right, too; but a browser that has offered some fails the connection then, as WHATWG has it.
+        """
+        key = request.key
         fields = [(b"Upgrade", b"websocket"), (b"Connection", b"Upgrade"), (b"Sec-WebSocket-Accept", accept_for(key))]
+        if offered := (request.get("sec-websocket-protocol") or b"").partition(b",")[0].strip():
+            fields.append((b"Sec-WebSocket-Protocol", offered))
         return cls(b"HTTP/1.1 101 Switching Protocols", fields)

@@ -197,11 +197,11 @@ class ClientTarget:
         words = [word.replace("{url}", url) for word in shlex.split(self.command)]
         return words if url in " ".join(words) else [*words, url]
 
-    async def _run(self, url: str, env: Mapping[str, str] | None = None) -> Process:
+    async def _run(self, url: str, env: Mapping[str, str]) -> Process:
         """Start it, with this added to its environment."""
         words = self.words(url)
         quiet = asyncio.subprocess.DEVNULL
-        whole = {**os.environ, "RAWWS_URL": url, **(env or {})}
+        whole = {**os.environ, "RAWWS_URL": url, **env}
         try:
             return await asyncio.create_subprocess_exec(*words, stdin=quiet, stdout=quiet, stderr=quiet, env=whole)
         except OSError as error:
@@ -256,7 +256,7 @@ class _Meeting:
         if start:
             scheme = "wss" if bare or self.target.ssl is not None else "ws"
             url = f"{scheme}://{host}:{port}{resource}"
-            self.processes.append(await (self.target._run(url, env) if env else self.target._run(url)))
+            self.processes.append(await self.target._run(url, env or {}))
         reader, writer = await self._next(self.target.start if seconds is None else seconds)
         peer = Peer(
             Role.SERVER,

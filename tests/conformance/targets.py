@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from rawws import ConnectionClosed, aio, blocking
@@ -28,7 +28,7 @@ class Client(ClientTarget):
         super().__init__(getattr(runs, "__name__", "client"), **options)
         self.runs = runs
 
-    async def _run(self, url: str) -> Any:
+    async def _run(self, url: str, env: Mapping[str, str]) -> Any:
         return Running(asyncio.ensure_future(self.runs(url)))
 
 

@@ -31,7 +31,7 @@ ACCEPT = "Sec-WebSocket-Accept"
 @answers("6455/4.1/20", MUST, rules.RESPONSE_STATUS)
 async def ok(peer: Peer) -> None:
     """Only a 101 opens a connection, whatever else stands in the answer."""
-    accept = accept_for((await peer.asked()).get("sec-websocket-key") or b"").decode()
+    accept = accept_for((await peer.asked()).key).decode()
     fields = ("Upgrade", "websocket"), ("Connection", "Upgrade, close"), (ACCEPT, accept)
     await goes_without(peer, "200 OK", *fields)
 
@@ -119,6 +119,7 @@ def _digest(text: bytes) -> bytes:
     return b64encode(sha1(text, usedforsecurity=False).digest())
 
 
+_OTHER = b"the key of somebody else"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -136,18 +137,18 @@ def _decoded(key: bytes) -> bytes:
     {
         "missing": lambda key: (),
         "empty": lambda key: (b"",),
-        "of another key": lambda key: (accept_for(b"AAAAAAAAAAAAAAAAAAAAAA=="),),
+        "of another key": lambda key: (accept_for(_OTHER),),
         "in the other case": lambda key: (accept_for(key).swapcase(),),
         "of the key with nothing behind it": lambda key: (_digest(key),),
         "of the key decoded": lambda key: (_digest(_decoded(key) + _GUID),),
-        "twice, the second time wrong": lambda key: (accept_for(key), accept_for(b"AAAAAAAAAAAAAAAAAAAAAA==")),
+        "twice, the second time wrong": lambda key: (accept_for(key), accept_for(_OTHER)),
         "with something behind it": lambda key: (accept_for(key) + b"AAAA",),
     },
 )
 async def accept(peer: Peer, values: Callable[[bytes], Sequence[bytes]]) -> None:
     """A Sec-WebSocket-Accept that is missing, or not the one for this key, letter by letter, fails the connection."""
     request = await peer.asked()
-    await refuses(peer, Answer.properly(request).put(ACCEPT, *values(request.get("sec-websocket-key") or b"")))
+    await refuses(peer, Answer.properly(request).put(ACCEPT, *values(request.key)))
 
 
 # --- Subprotocols ---------------------------------------------------------------------------------------------------

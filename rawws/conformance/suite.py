@@ -155,6 +155,14 @@ def _failed(result: Result, case: Case, target: Target, wrong: Wrong) -> None:
     result.reason = f"expected {wrong.expected}; got {wrong.got}"
 
 
+async def run_and_see(case: Case, target: Target, settings: Settings = Settings()) -> Result:
+    """Run one case, and see that the target has survived what it may not have."""
+    result = await run_case(case, target, settings.seed, settings.per_case)
+    if case.level is Level.LIM or result.verdict is Verdict.FAIL:
+        await _see_that_it_lives(target, result)
+    return result
+
+
 async def run(
     cases: Sequence[Case],
     target: Target,
@@ -182,9 +190,7 @@ async def run(
     began = monotonic()
 
     async def one(case: Case) -> None:
-        result = await run_case(case, target, settings.seed, settings.per_case)
-        if case.level is Level.LIM or result.verdict is Verdict.FAIL:
-            await _see_that_it_lives(target, result)
+        result = await run_and_see(case, target, settings)
         report.results.append(result)
         on_result(result)
         if settings.fail_fast and result.verdict is Verdict.FAIL:

@@ -3,6 +3,8 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = "pytester"
+
 pytest.register_assert_rewrite("tests.contract", "tests.net", "tests.trouble")
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100, database=None)

@@ -328,9 +328,8 @@ class ConformanceCase:
         self._item.user_properties.append(("conformance", said))
         if result.verdict is Verdict.SKIP:
             pytest.skip(_as_keyword(result.reason))
-        if result.verdict is Verdict.WARN and not self._is_too_bad():
-            self._warn(result)
-        elif result.verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.WARN):
+        is_mild = result.verdict is Verdict.WARN and not self._is_too_bad() and self._may_warn(result)
+        if result.verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.WARN) and not is_mild:
             pytest.fail(self._text(result), pytrace=False)
         return result
 
@@ -340,14 +339,14 @@ class ConformanceCase:
             return self._expectation.verdict is Verdict.FAIL
         return self._options.fail_on == "should"
 
-    def _warn(self, result: Result) -> None:
-        __tracebackhide__ = True
-        if self._expectation is not None:
-            return
-        try:
-            self._item.warn(ConformanceWarning(f"{self.case.id}: {self.case.requirement} {_sentence(result)}"))
-        except ConformanceWarning:  # With -W error.
-            pytest.fail(self._text(result), pytrace=False)
+    def _may_warn(self, result: Result) -> bool:
+        """Warn of what was not expected; whether that is no error, as with -W error."""
+        if self._expectation is None:
+            try:
+                self._item.warn(ConformanceWarning(f"{self.case.id}: {self.case.requirement} {_sentence(result)}"))
+            except ConformanceWarning:
+                return False
+        return True
 
     def _text(self, result: Result) -> str:
         if not result.got and result.verdict is Verdict.FAIL:

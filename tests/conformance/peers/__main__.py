@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from rawws.conformance import Patience, Report, Settings, run_cases, select
+from rawws.conformance import Patience, Report, Settings, Unreachable, run_cases, select
 from rawws.conformance.report import as_json
 from tests.conformance.peers.playing import playing
 from tests.conformance.peers.table import PEERS, Peer
@@ -44,10 +44,14 @@ def chosen(options: argparse.Namespace) -> list[Peer]:
 
 
 async def ask(peer: Peer, options: argparse.Namespace, log: IO[Any] | int) -> Report:
-    """Everything, once, in a process of its own."""
-    async with playing(peer, log, patience=Patience(reply=options.timeout)) as target:
-        cases = select(peer.role, include=options.include, exclude=options.exclude)
-        report = await run_cases(cases, target, Settings(jobs=options.jobs))
+    """Everything, once, in a process of its own; if that ends, what was found until then."""
+    report = Report(str(peer), peer.role)
+    cases = select(peer.role, include=options.include, exclude=options.exclude)
+    try:
+        async with playing(peer, log, patience=Patience(reply=options.timeout)) as target:
+            await run_cases(cases, target, Settings(jobs=options.jobs), report=report)
+    except (Unreachable, TimeoutError) as error:
+        report.problems.append(f"it was gone before all was asked: {error or 'it did not come up'}")
     report.target = ", ".join(f"{name.removeprefix('node:')} {found}" for name, found in peer.versions.items())
     return report
 
@@ -81,6 +85,9 @@ def tell(peer: Peer, reports: Sequence[Report]) -> None:
     counts = Counter(result.verdict.value for result in reports[0].results)
     seconds = ", ".join(f"{report.seconds:.1f} s" for report in reports)
     print(f"{peer} ({reports[0].target}): {dict(counts)} in {seconds}", flush=True)
+    for number, report in enumerate(reports, 1):
+        for problem in report.problems:
+            print(f"    run {number}: {problem}", flush=True)
     for id, said in differences(reports).items():
         reasons = "; ".join(f"{verdict}: {_reason(report, id)}" for verdict, report in zip(said, reports))
         print(f"    runs differ in {id}: {reasons}", flush=True)

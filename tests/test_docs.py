@@ -3,14 +3,22 @@
 import contextlib
 import doctest
 import io
+import os
 import re
 import runpy
+import shlex
 import socket
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rawws import blocking
+from rawws.cli import main
+from rawws.conformance import CASES, expect
 from rawws.core.agreement import Agreement
 from rawws.core.deflate import Deflate
 from rawws.core.errors import RemoteProtocolError
@@ -212,6 +220,67 @@ def test_the_table_of_windows_can_be_measured_again():
     assert re.fullmatch(r"\d+%", windows["measure"]("size", wish.server_max_window_bits, wish.memory_level, True))
 
 
+# --- Files and commands ---------------------------------------------------------------------------------------------
+# A block of Python with a name is a file.  Each line of a shell is run beside the files of its page: `rawws`, for which
+# a server listens at ws://localhost:8765, and `pytest`.  Of the conformance suite a few cases are enough.
+
+FEW = "6455/5.4/4"
+
+
+def send_back(ws: blocking.WebSocket) -> None:
+    """An echo."""
+    for message in ws:
+        ws.send(message)
+
+
+def run_rawws(words: list[str], port: int) -> int:
+    """Run a command of ours; its exit code."""
+    words = [word.replace("8765", str(port)).replace("python ", f"{shlex.quote(sys.executable)} ") for word in words]
+    few = ["--include", FEW] if words[:2] in (["conform", "server"], ["conform", "client"]) else []
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return main([*words, *few])
+
+
+def run_pytest(words: list[str], has_plugin: bool) -> int:
+    """Run pytest as it is run there; its exit code."""
+    plugins = ["-p", "no:cacheprovider", *([] if has_plugin else ["-p", "_rawws_pytest"])]
+    command = [sys.executable, "-m", "pytest", *plugins, *(words or ["-k", FEW])]
+    return subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL).returncode
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES[3:] if "```sh\n" in page.read_text()], ids=lambda page: page.name
+)
+def test_commands_go_well(page, tmp_path, monkeypatch, request):
+    """Each line of a shell on a page can be typed, in this order, and is no failure."""
+    text = page.read_text()
+    for name, content in re.findall(r"^```python (\S+)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        (tmp_path / name).write_text(content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    codes = {}
+    with blocking.serve(send_back, "localhost", 0) as server:
+        threading.Thread(target=server.serve_forever).start()
+        for line in "".join(re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)).splitlines():
+            program, *words = shlex.split(line, comments=True)
+            if program == "pytest":
+                codes[line] = run_pytest(words, request.config.pluginmanager.hasplugin("rawws"))
+            else:
+                assert "rawws" == program
+                codes[line] = run_rawws(words, server.port)
+
+    assert dict.fromkeys(codes, 0) == codes
+
+
+@pytest.mark.parametrize("text", blocks("toml"))
+def test_expectations_can_be_read(text):
+    """A file of expected failures on a page is one."""
+    expected = expect.read(text)
+
+    assert expected.entries
+    assert [] == expect.strangers(expected, CASES)
+
+
 # --- What the pages name --------------------------------------------------------------------------------------------
 
 
@@ -222,7 +291,7 @@ def test_every_block_of_a_page_is_of_a_kind_that_is_run():
 
     assert {} == {kind: 0 for kind, all_ in run.items() if len(all_) != found.count(f"```{kind}\n")}
     assert len(blocks("python", "text")) == found.count("```python\n")
-    assert set() == set(re.findall(r"^```(\w+)$", found, re.MULTILINE)) - {*run, "python", "text"}
+    assert set() == set(re.findall(r"^```(\w+)$", found, re.MULTILINE)) - {*run, "python", "text", "sh", "toml"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -13,7 +13,7 @@ from rawws.core.deflate import LARGEST_WINDOW, NAME, DeflateTerms
 from rawws.core.errors import ProtocolError
 from rawws.core.settings import Role
 
-JUDGED, JUDGED_OF_LARGEST = 64 * 1024, 4 * 1024
+JUDGED, JUDGED_OF_LARGEST = 32 * 1024, 4 * 1024
 """So many bytes of what a connection brings are read bit by bit, which takes a second for a megabyte.  With a window of
 32 KiB no distance can be too long; and that it was emptied zlib sees well enough."""
 

@@ -95,11 +95,11 @@ def test_a_declared_limit_holds() -> None:
 
 
 def test_a_limit_that_was_not_declared_is_no_failure() -> None:
-    """Who says that a message is too big is asked to be declared so."""
+    """Who hangs up over a large message, and is still there, is asked to be declared so."""
     found = report_on_ours("server, asyncio", LARGE, Declared(), max_size=100_000)
 
     assert {Verdict.SKIP} == {verdict for verdict, _ in found.values()}
-    assert all("Close 1009" in reason and "--max-size" in reason for _, reason in found.values())
+    assert all("see --max-size" in reason for _, reason in found.values())
 
 
 def test_what_is_changed_on_its_way_is_seen() -> None:

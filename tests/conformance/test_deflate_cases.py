@@ -22,7 +22,8 @@ from rawws.core.headers import read_extensions
 from rawws.core.settings import Role
 from tests.conformance.targets import OURS, PATIENCE, caught
 from tests.conformance.zoo import deflate as zoo
-from tests.conformance.zoo.deflate import Compressing
+from tests.conformance.zoo import windows
+from tests.conformance.zoo.compressing import Compressing
 
 PAGES = [f"7692/{section}/*" for section in ("6.1", "6", "6.2", "7.2.1", "7.2.2", "7.2.3", "8")]
 LARGE = "7692/8/*"
@@ -105,20 +106,20 @@ WRONG: dict[type[Compressing], str] = {
     zoo.ReadsOneBlock: "7.2.3/1.7",
     zoo.ClosesEachFragment: "6/1.1-5 6/3.2 6/3.4 6.2/1.2-3 7.2.3/1.2 7.2.3/1.8",
     zoo.Swallows: "7.2.2/2.1-6",
-    zoo.TakesOver: "7.2.1/1.1",
-    zoo.LooksTooFar: "7.2.1/2.1-7",
-    zoo.Forgets: "6/2.1 6/2.3 7.2.2/1.3 7.2.3/1.3-4 7.2.3/2.1",
-    zoo.ForgetsMost: "7.2.2/1.2-3",
-    zoo.ForgetsMore: "7.2.2/1.1-3",
+    windows.TakesOver: "7.2.1/1.1",
+    windows.LooksTooFar: "7.2.1/2.1-7",
+    windows.Forgets: "6/2.1 6/2.3 7.2.2/1.3 7.2.3/1.3-4 7.2.3/2.1",
+    windows.ForgetsMost: "7.2.2/1.2-3",
+    windows.ForgetsMore: "7.2.2/1.1-3",
 }
 """Each animal, and the cases that find out what is wrong with it."""
 
 WRONG_IF_LARGE: dict[type[Compressing], str] = {
-    zoo.TakesBombs: "8/1.1-2 8/1.5",
-    zoo.TakesOneMore: "8/1.5",
-    zoo.TakesOneLess: "8/1.4",
-    zoo.LosesMessages: "8/1.3",
-    zoo.HangsInBlocks: "8/2",
+    windows.TakesBombs: "8/1.1-2 8/1.5",
+    windows.TakesOneMore: "8/1.5",
+    windows.TakesOneLess: "8/1.4",
+    windows.LosesMessages: "8/1.3",
+    windows.HangsInBlocks: "8/2",
 }
 """The same for what floods and bursts."""
 
@@ -133,9 +134,9 @@ def test_a_wrong_server_is_caught_by_exactly_these(animal: type[Compressing]) ->
     "animal, expected",
     [
         (zoo.ForgetsThatItIsCompressed, "6/1.1-3"),
-        (zoo.TakesOver, "7.2.1/1.2"),
-        (zoo.LooksTooFar, "7.2.1/2.1-7"),
-        (zoo.Forgets, WRONG[zoo.Forgets]),
+        (windows.TakesOver, "7.2.1/1.2"),
+        (windows.LooksTooFar, "7.2.1/2.1-7"),
+        (windows.Forgets, WRONG[windows.Forgets]),
         (zoo.Naive, WRONG[zoo.Naive]),
     ],
 )

@@ -12,8 +12,8 @@ from rawws.conformance.suite import Report, Settings, run, select
 from rawws.conformance.target import ServerTarget
 from rawws.conformance.verdict import Verdict
 from tests.conformance.targets import OURS, PATIENCE
-from tests.conformance.zoo import deflate as zoo
-from tests.conformance.zoo.deflate import Compressing
+from tests.conformance.zoo import windows
+from tests.conformance.zoo.compressing import Compressing
 from tests.conformance.zoo.echo import serving
 
 SIZES = ["1.1", "1.8", "2.5", "2.13", "3.6", "3.11", "4.1", "4.12", "5"]
@@ -107,18 +107,18 @@ def test_what_is_changed_on_its_way_is_seen() -> None:
     large = [f"6455/size/{case}" for case in SIZES if not case.startswith("4.")]
     cases = [*large, "6455/size/4.12", "7692/soak/1.26", "7692/soak/1.27"]
 
-    assert {*large, "7692/soak/1.27"} == caught(zoo.ChangesLargeMessages, cases)
+    assert {*large, "7692/soak/1.27"} == caught(windows.ChangesLargeMessages, cases)
 
 
 def test_what_comes_twice_is_seen() -> None:
     """Autobahn counts its messages; here each is another one."""
     cases = ["6455/size/4.1", "6455/size/4.2", "6455/size/4.12", "7692/soak/1.1", "7692/soak/1.90"]
 
-    assert {*cases[1:]} == caught(zoo.Repeats, cases)
+    assert {*cases[1:]} == caught(windows.Repeats, cases)
 
 
 @pytest.mark.parametrize(
-    "animal, kinds", [(zoo.TakesOver, {2, 5, 6, 7}), (zoo.LooksTooFar, {3, 5, 7})], ids=["takeover", "window"]
+    "animal, kinds", [(windows.TakesOver, {2, 5, 6, 7}), (windows.LooksTooFar, {3, 5, 7})], ids=["takeover", "window"]
 )
 def test_who_does_not_keep_to_the_terms_is_seen(animal: type[Compressing], kinds: set[int]) -> None:
     """Of the seven sets of parameters those fail that the animal does not keep."""

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 
 from rawws.conformance.case import MUST, Entry, Opening, family
 from rawws.conformance.deflating import Blocks, Match, read_message
+from rawws.conformance.heard import Close, End, Text
 from rawws.conformance.inflating import window_of
 from rawws.conformance.peer import Peer
 from rawws.conformance.speech import agree_on, compressed, room_for
-from rawws.conformance.verdict import Skip
+from rawws.conformance.verdict import Skip, Wrong
 from rawws.conformance.wire import BINARY, noise, prose
 from rawws.core import rules
 from rawws.core.frames import RSV1
@@ -72,7 +73,12 @@ async def window_bits(peer: Peer, bits: int) -> None:
     room_for(peer, size)
     text = (unit * (size // len(unit) + 1))[:size]
     await peer.send(peer.text(text))
-    await peer.echoes(text)
+    heard = await peer.hear()
+    if peer.target is Role.CLIENT and isinstance(heard, (Close, End)):
+        # A client may fail a connection on terms that it cannot keep, such as 8 bits; 7.1.2/4 looks at how.
+        raise Skip(f"it does not go on with {parameter}={bits}: {heard}")
+    if heard != Text(text):
+        raise Wrong(str(Text(text)), str(heard))
     _did_compress(peer)
 
 

@@ -265,6 +265,7 @@ class ConformanceCase:
         self._options = planned.options
         self._expectation = planned.expectation
         self._item = item
+        self._raised: BaseException | None = None
         every = item.session.stash.setdefault(HEARD, {})
         self._heard = every.setdefault(_test_of(item, planned.case), _Heard())
 
@@ -284,12 +285,12 @@ class ConformanceCase:
             What was found.  If it is a failure, the test has failed before.
         """
         __tracebackhide__ = True
-        return self._tell(_run(self._result(subject)), subject)
+        return self._tell(_run(self._result(subject)))
 
     async def acheck(self, subject: Subject) -> Result:
         """The same in the running loop: for a server that lives in it."""
         __tracebackhide__ = True
-        return self._tell(await self._result(subject), subject)
+        return self._tell(await self._result(subject))
 
     async def _result(self, subject: Subject) -> Result:
         if self.case.opening is Opening.PASSIVE:
@@ -306,6 +307,7 @@ class ConformanceCase:
             result = await run_and_see(self.case, target, Settings(seed=self._options.seed))
         except Unreachable as error:
             return Result(self.case.id, Verdict.FAIL, f"the target is not there any more: {error}")
+        self._raised = target.raised if isinstance(target, CalledTarget) else None
         self._heard.results.append(result)
         return result
 
@@ -322,7 +324,7 @@ class ConformanceCase:
 
     # --- Telling ----------------------------------------------------------------------------------------------------
 
-    def _tell(self, result: Result, subject: Subject) -> Result:
+    def _tell(self, result: Result) -> Result:
         __tracebackhide__ = True
         said = f"{result.verdict.value}: {result.reason}" if result.reason else result.verdict.value
         self._item.user_properties.append(("conformance", said))
@@ -355,6 +357,8 @@ class ConformanceCase:
         width = min(120, max(80, config.get_terminal_writer().fullwidth)) - 4
         view = View(width, config.get_verbosity() > 1, self._repeat)
         lines = [*block(Finding((result,)), self._options.role, view), *self._expired(width)]
+        if self._raised is not None:
+            lines += labelled("raised", f"{type(self._raised).__name__}: {self._raised}", width)
         return "\n".join(plain(line) for line in lines)
 
     def _repeat(self, id: str) -> str:

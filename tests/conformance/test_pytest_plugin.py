@@ -268,6 +268,19 @@ def test_conforms(conformance_case):
         found.assert_outcomes(failed=1)
         found.stdout.fnmatch_lines(["     got       none within 0.1 s"])
 
+    def test_is_a_client_that_raises(self, inner: Inner) -> None:
+        """A function that never gets as far as to connect says why."""
+        found = inner("""
+@pytest.mark.conformance("client", include="6455/5.4/4.1")
+def test_conforms(conformance_case):
+    conformance_case.check(lambda url: 1 / 0)
+""")
+
+        found.assert_outcomes(failed=1)
+        found.stdout.fnmatch_lines(
+            ["     got       it has ended", "     raised    ZeroDivisionError: division by zero"]
+        )
+
     def test_keeps_the_loop_of_the_thread(self, inner: Inner) -> None:
         """Who has set one finds it again."""
         found = inner(f"""

@@ -26,7 +26,7 @@ from typing import Any
 from bench import codecs
 from bench.codecs import Alone
 from bench.compressed import Answers, Memory, cost, memory
-from bench.echo import allow_files
+from bench.echo import allow_files, measure_memory
 from bench.load import Scenario, on_one_core, running
 from bench.report import heading, present, progress, setting, table, versions
 from bench.servers import SERVERS, variants
@@ -66,17 +66,6 @@ def _add(taken: dict[str, list[Answers]], name: str, run: Callable[[], Answers],
         except (OSError, AssertionError) as error:
             print(f"{name} fails: {what}: {error}", file=sys.stderr)
             del taken[name]
-
-
-def measure_memory(names: Sequence[str], connections: int) -> dict[str, Memory]:
-    """Bytes for one connection, in a fresh process of each server."""
-    found = {}
-    for name in names:
-        progress(f"memory: {name}")
-        with running([name]) as processes:
-            found[name] = memory(processes[name], connections)
-    progress("")
-    return found
 
 
 def figure(value: float) -> str:
@@ -184,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = options.servers or present({name: (SERVERS | variants())[name] for name in known})
     scenarios = [scenario for scenario in SCENARIOS if options.only in scenario.name]
     taken = measure(scenarios, names, effort.rounds, effort.seconds) if "echo" in options.parts else {}
-    used = measure_memory(names, effort.connections) if "memory" in options.parts else {}
+    used = measure_memory(names, effort.connections, memory) if "memory" in options.parts else {}
     found = codecs.present_codecs() if "codecs" in options.parts else {}
     alone = codecs.measure(found, effort.rounds, effort.amount) if found else {}
     checks = {name: codecs.answers(codec) for name, codec in found.items()}

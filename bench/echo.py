@@ -16,9 +16,10 @@ are in the JSON.
 
 import argparse
 import resource
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from bench.load import Scenario, cost, memory, on_one_core, running
+from bench.load import Process, Scenario, cost, memory, on_one_core, running
 from bench.report import Cost, Costs, as_json, behind, cost_rows, heading, median, present, progress, row_of, table
 from bench.servers import SERVERS
 
@@ -44,13 +45,18 @@ def measure(scenarios: Sequence[Scenario], names: list[str], rounds: int, second
     return {scenario: {name: median(costs) for name, costs in of.items()} for scenario, of in taken.items()}
 
 
-def measure_memory(names: list[str], connections: int) -> dict[str, float]:
-    """Bytes for one idle connection, in a fresh process of each server."""
+Measured = TypeVar("Measured")
+
+
+def measure_memory(
+    names: Sequence[str], connections: int, measure: Callable[[Process, int], Measured]
+) -> dict[str, Measured]:
+    """What `measure` says about so many connections, in a fresh process of each server."""
     found = {}
     for name in names:
         progress(f"memory: {name}")
         with running([name]) as processes:
-            found[name] = memory(processes[name], connections)
+            found[name] = measure(processes[name], connections)
     progress("")
     return found
 
@@ -82,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = options.servers or present(SERVERS)
     scenarios = [scenario for scenario in SCENARIOS if options.only in scenario.name]
     costs = measure(scenarios, names, options.rounds, options.seconds)
-    bytes_idle = measure_memory(names, options.connections) if options.connections else {}
+    bytes_idle = measure_memory(names, options.connections, memory) if options.connections else {}
     if options.json:
         print(as_json(costs, bytes_of_an_idle_connection=bytes_idle))
         return

@@ -26,7 +26,7 @@ from rawws.cli.conform_options import (
 )
 from rawws.cli.conform_preflight import see_client, see_server
 from rawws.cli.terminal import Progress, Terminal, Trouble, progress
-from rawws.conformance import CASES, ClientTarget, Report, Result, ServerTarget, Target, Tier, Unreachable, Verdict
+from rawws.conformance import CASES, ClientTarget, Report, Result, ServerTarget, Target, Unreachable, Verdict
 from rawws.conformance import expect as expectations
 from rawws.conformance.case import Case
 from rawws.conformance.listen import ListeningTarget
@@ -117,11 +117,7 @@ class Run:
         """The line that runs a case again."""
         if self.files["json"] not in (None, "-"):
             return shlex.join(["rawws", "conform", "replay", str(self.files["json"]), id])
-        more = ["--include", id]
-        tier = CASES[id].tier if id in CASES else Tier.CORE
-        more += [] if tier is Tier.CORE else ["--tier", tier.value]
-        more += ["--seed", str(self.arguments.seed)] if self.arguments.seed else []
-        return shlex.join(["rawws", "conform", *self.report.command, *more, "-v"])
+        return words.repeat(self.report, id)
 
     def _cases(self) -> list[Case]:
         include, exclude = self.arguments.include, self.arguments.exclude

@@ -18,7 +18,7 @@ from typing import Any
 
 from rawws.conformance.case import BOTH, Case, Opening, family
 from rawws.conformance.transcript import Transcript
-from rawws.conformance.verdict import Level, Result, Skip, Verdict
+from rawws.conformance.verdict import Level, Result, Skip, Verdict, when_wrong
 from rawws.core.rules import Rule
 from rawws.core.settings import Role
 
@@ -74,8 +74,7 @@ def judge(case: Case, results: list[Result], target: Role) -> Result:
         verdict.verdict, verdict.reason = Verdict.SKIP, str(skip)
         return verdict
     if found:
-        soft = {Level.SHOULD: Verdict.WARN, Level.MAY: Verdict.INFO}
-        verdict.verdict = soft.get(case.level, Verdict.FAIL)
+        verdict.verdict = when_wrong(case.level)
         verdict.expected = case.requirement
         verdict.got = found[0] + (f", and {len(found) - 1} more" if len(found) > 1 else "")
         verdict.reason = verdict.got

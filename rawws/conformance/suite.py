@@ -16,7 +16,7 @@ from rawws import __version__
 from rawws.conformance import passive
 from rawws.conformance.case import CASES, Case, Declared, Opening, Tier, order
 from rawws.conformance.target import Target, Unreachable
-from rawws.conformance.verdict import Level, Result, Skip, Verdict, Wrong
+from rawws.conformance.verdict import Level, Result, Skip, Verdict, Wrong, when_wrong
 from rawws.core.settings import Role
 
 
@@ -147,8 +147,7 @@ def _passed(result: Result, case: Case, notes: list[str]) -> None:
 
 
 def _failed(result: Result, case: Case, target: Target, wrong: Wrong) -> None:
-    soft = {Level.SHOULD: Verdict.WARN, Level.MAY: Verdict.INFO}
-    result.verdict = soft.get(case.level, Verdict.FAIL)
+    result.verdict = when_wrong(case.level)
     if "non-minimal-length" in target.declared.lenient and case.group == "6455/5.2/10":
         result.verdict = Verdict.WARN
     result.expected, result.got = wrong.expected, wrong.got

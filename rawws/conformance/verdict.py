@@ -36,6 +36,11 @@ class Verdict(Enum):
     """Passed, although that file expects it to fail."""
 
 
+def when_wrong(level: Level) -> Verdict:
+    """What a case of this level comes to if something is not as it should be."""
+    return {Level.SHOULD: Verdict.WARN, Level.MAY: Verdict.INFO}.get(level, Verdict.FAIL)
+
+
 class Wrong(Exception):
     """The target did not do what the case expects."""
 

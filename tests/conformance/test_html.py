@@ -4,7 +4,6 @@ import base64
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from rawws.conformance.case import order
 from rawws.conformance.transcript import Transcript
 from rawws.core.frames import encode_frame
 from rawws.core.settings import Role
+from tests.chromium import chromium
 from tests.interop.browser import FLAGS, START
 from tests.interop.links import missing
 
@@ -513,7 +513,7 @@ def test_text_can_be_read(scheme: str) -> None:
 
 def in_chromium(text: str, folder: Path, fragment: str = "") -> Element:
     """The page as it is when its script has run."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    found = chromium()
     if found is None:
         missing("there is no chromium")
     path = folder / "page.html"

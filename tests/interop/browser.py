@@ -1,7 +1,6 @@
 """A Chromium that is run from here: it shows a page of ours, and the page does what it is told over a WebSocket."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from threading import Event, Thread
 from typing import Any
 
 from rawws import Request, Response
+from tests.chromium import HEADLESS
+from tests.chromium import chromium as program
 from tests.interop.links import missing
 from tests.interop.talk import TIMEOUT, Ended, Host, Talker
 
@@ -19,24 +20,13 @@ CONTROL = "/control"
 START = 6 * TIMEOUT
 """Seconds that Chromium may take to show a page, on a machine that has much else to do."""
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-proxy-server",
-    "--ignore-certificate-errors",
-)
+FLAGS = (*HEADLESS, "--ignore-certificate-errors")
 
 
 @contextmanager
 def chromium(url: str, profile: Path) -> Iterator[None]:
     """Show a page, until the block ends."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "/usr/bin/chromium"))), None)
+    found = program()
     if found is None:
         missing("there is no chromium")
     process = subprocess.Popen(

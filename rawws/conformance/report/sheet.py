@@ -4,19 +4,16 @@ Of what passed on a connection as much is shown as helps: all of it where someth
 is, less.  In a matrix, cases that went well everywhere have no conversation: it would be the same again and again.
 """
 
-import re
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from rawws.conformance.case import Case, Opening, Tier, order
+from rawws.conformance.case import Case, Opening, order
 from rawws.conformance.report import words
 from rawws.conformance.report.talk import Talk, talk_of
 from rawws.conformance.report.terminal import LOUD
 from rawws.conformance.suite import Report
 from rawws.conformance.verdict import Result, Verdict
-from rawws.core.settings import Role
 
 MOST_CONNECTIONS, MOST_ROWS = 4, 40
 """Of one case, and of one connection, where something is to be told of."""
@@ -315,18 +312,4 @@ def _outcome(result: Result, case: Case | None, report: Report, told: bool, loud
     rows = MOST_ROWS if many else FEWER_ROWS
     talks = tuple(talk_of(one, report.role, rows, handshake=handshake, brief=not loud) for one in shown)
     cut = len(result.transcripts) - len(talks)
-    return Outcome(result, result.verdict.value, talks, cut, words.passive(result.id), repeat(report, result.id))
-
-
-def repeat(report: Report, id: str) -> str:
-    """The command that runs a case again; empty if it is not known how, or if it cannot be run alone."""
-    command = list(report.command)
-    if not command and report.role is Role.SERVER and re.match("wss?://", report.target):
-        command = ["server", report.target]
-    if not command or words.passive(id):
-        return ""
-    case = words.case_of(id)
-    command += ["--include", id]
-    command += [] if case is None or case.tier is Tier.CORE else ["--tier", case.tier.value]
-    command += ["--seed", str(report.seed)] if report.seed else []
-    return shlex.join(["rawws", "conform", *command, "-v"])
+    return Outcome(result, result.verdict.value, talks, cut, words.passive(result.id), words.repeat(report, result.id))

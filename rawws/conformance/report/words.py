@@ -1,12 +1,15 @@
 """What every report says: how a verdict is called, where in the RFCs a case stands, which results belong together."""
 
+import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from rawws.conformance.case import CASES, Case, Opening, order
+from rawws.conformance.case import CASES, Case, Opening, Tier, order
 from rawws.conformance.suite import Report
 from rawws.conformance.verdict import Result, Verdict
+from rawws.core.settings import Role
 from rawws.records import printable
 
 ORDER = (
@@ -158,3 +161,17 @@ def reasons_to_skip(report: Report) -> dict[str, int]:
             reason = result.reason.partition(";")[0]
             counts[reason] = counts.get(reason, 0) + 1
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def repeat(report: Report, id: str) -> str:
+    """The command that runs a case again; empty if it is not known how, or if it cannot be run alone."""
+    command = list(report.command)
+    if not command and report.role is Role.SERVER and re.match("wss?://", report.target):
+        command = ["server", report.target]
+    if not command or passive(id):
+        return ""
+    case = case_of(id)
+    command += ["--include", id]
+    command += [] if case is None or case.tier is Tier.CORE else ["--tier", case.tier.value]
+    command += ["--seed", str(report.seed)] if report.seed else []
+    return shlex.join(["rawws", "conform", *command, "-v"])

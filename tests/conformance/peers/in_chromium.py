@@ -12,21 +12,10 @@ from typing import Any
 from rawws import Request, Response
 from rawws.aio import WebSocket, serve
 from rawws.conformance.target import ClientTarget, Target
-from tests.conformance.peers.table import chromium
+from tests.chromium import HEADLESS, chromium
 
 START = 60
 """Seconds that Chromium may take to show a page."""
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-proxy-server",
-)
 
 
 @asynccontextmanager
@@ -40,7 +29,7 @@ async def in_chromium(file: Path, **options: Any) -> AsyncIterator[Target]:
 
     with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         async with serve(target.control, "127.0.0.1", 0, process_request=show) as server:
-            words = [str(chromium()), *FLAGS, f"--user-data-dir={profile}", f"http://127.0.0.1:{server.port}/"]
+            words = [str(chromium()), *HEADLESS, f"--user-data-dir={profile}", f"http://127.0.0.1:{server.port}/"]
             process = await asyncio.create_subprocess_exec(*words, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
             try:
                 async with asyncio.timeout(START):

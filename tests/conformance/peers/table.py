@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from rawws.conformance.case import Declared
 from rawws.core.settings import Role
+from tests.chromium import chromium
 
 KIB, MIB = 1024, 1024 * 1024
 NODE = Path(__file__).parents[2] / "interop" / "node" / "node_modules"
@@ -103,11 +104,6 @@ def _version_on_node(package: str) -> str:
     if shutil.which("node") is None or not described.exists():
         return ""
     return str(json.loads(described.read_text())["version"])
-
-
-def chromium() -> str | None:
-    """The program."""
-    return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def _version_of_chromium() -> str:

@@ -149,7 +149,14 @@ def _add_client(options: Options) -> None:
         "--start", type=seconds, default=15.0, metavar="SECONDS", help="to connect, from the start of the command (15)"
     )
     tls = group.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="be a wss:// server (PEM)")
-    options.repeated += [start, tls]
+    settle = group.add_argument(
+        "--settle",
+        type=seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="to wait behind the 101 before the first frame (0)",
+    )
+    options.repeated += [start, tls, settle]
 
 
 def _add_selection(parser: ConformParser) -> None:
@@ -343,6 +350,7 @@ def declared_of(arguments: argparse.Namespace) -> Declared:
         lenient=frozenset(arguments.lenient),
         commands=arguments.commands,
         soak=arguments.soak,
+        settle=getattr(arguments, "settle", 0.0),
     )
 
 

@@ -52,6 +52,7 @@ async def refuses(peer: Peer, answer: Answer) -> None:
     expected = "a failed connection: no frame, and the end of TCP"
     word = peer.random.randbytes(4).hex()
     await peer.write(bytes(answer))
+    await peer.settle()
     await peer.send(peer.text(word))
     heard = await peer.hear()
     # 7.1.7 asks for a Close only of a connection that was established.  One that tells of an error comes from a client
@@ -111,6 +112,7 @@ async def takes(peer: Peer, answer: Answer, *pieces: bytes) -> None:
         if pieces:
             # Without a moment between them they would be read as one.
             await peer.pause(0.001)
+    await peer.settle()
     peer.established()
     await works(peer)
 
@@ -118,6 +120,7 @@ async def takes(peer: Peer, answer: Answer, *pieces: bytes) -> None:
 async def either(peer: Peer, answer: Answer) -> None:
     """The client takes this answer, and then the connection works, or it fails the connection; which, is noted."""
     await peer.write(bytes(answer))
+    await peer.settle()
     await peer.send(peer.text("Hello"))
     heard = await peer.hear()
     if heard == Text("Hello"):

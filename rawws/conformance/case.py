@@ -191,6 +191,8 @@ class Declared:
         lenient: what it puts up with on purpose: "non-minimal-length".
         commands: it obeys "/close CODE" (it closes with the code) and "/send N" (a binary message of N bytes).
         soak: how many messages a case of the soak tier sends.
+        settle: seconds that the tester waits behind its 101 before its first frame, for a client that loses what comes
+            in the same read; the cases about that do not wait.
     """
 
     max_size: int | None = None
@@ -202,6 +204,7 @@ class Declared:
     lenient: frozenset[str] = field(default_factory=frozenset)
     commands: bool = False
     soak: int = 16
+    settle: float = 0.0
 
     def has(self, name: str) -> bool:
         """Whether something was said about it."""

@@ -538,6 +538,12 @@ class Peer:
             answer.put("Sec-WebSocket-Extensions", extensions)
         await self.write(bytes(answer))
         self.agree(_extension(extensions.encode()) if extensions else None)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Behind a 101 of ours: wait, if the client was declared to lose what comes right behind it."""
+        if self.declared.settle:
+            await self.pause(self.declared.settle)
 
     def agree(self, extension: Extension | None) -> None:
         """From here on the target's messages may be compressed on these terms."""

@@ -212,6 +212,7 @@ async def octet_by_octet(peer: Peer) -> None:
         await peer.accepted(ask)
     else:
         await _slowly(peer, bytes(Answer.properly(await peer.asked())))
+        await peer.settle()
     await peer.send(peer.text("one", fin=False), peer.ping("ping"), peer.more("two"), chop=Chop.OCTETS)
     await in_any_order(peer, Pong(b"ping"), Text("onetwo"))
     await peer.send(peer.close(1000), chop=Chop.OCTETS)

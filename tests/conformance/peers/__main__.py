@@ -71,7 +71,7 @@ def document(peer: Peer, reports: Sequence[Report], transcripts: str) -> str:
         "name": peer.name,
         "role": peer.role.value,
         "versions": peer.versions,
-        "declared": {"max_size": peer.max_size, "deflate": peer.deflate},
+        "declared": {"max_size": peer.max_size, "deflate": peer.deflate, "settle": peer.settle},
         "date": datetime.now(UTC).date().isoformat(),
         "runs": len(reports),
         "seconds": [report.seconds for report in reports],

@@ -28,6 +28,7 @@ class Peer(NamedTuple):
         packages: what has to be installed, and whose versions are told; `node:NAME` is one of Node's.
         max_size: the largest message that it takes by its defaults; None: nothing is said, or there is no bound.
         deflate: False if it has no permessage-deflate.
+        settle: seconds to wait behind the 101, for one that loses what comes in the same read.
     """
 
     name: str
@@ -36,11 +37,12 @@ class Peer(NamedTuple):
     packages: tuple[str, ...]
     max_size: int | None = None
     deflate: bool | None = None
+    settle: float = 0.0
 
     @property
     def declared(self) -> Declared:
         """The same for the suite."""
-        return Declared(max_size=self.max_size, deflate=self.deflate)
+        return Declared(max_size=self.max_size, deflate=self.deflate, settle=self.settle)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -79,7 +81,7 @@ PEERS = (
     Peer("picows-websockets", CLIENT, "with_picows.connect_like_websockets", ("picows",), MIB),
     Peer("tornado", CLIENT, "with_tornado.connect", ("tornado",), 10 * MIB),
     Peer("httpx-ws", CLIENT, "with_httpx_ws.connect", ("httpx-ws", "httpx", "wsproto")),
-    Peer("simple-websocket", CLIENT, "with_simple_websocket.connect", ("simple-websocket", "wsproto")),
+    Peer("simple-websocket", CLIENT, "with_simple_websocket.connect", ("simple-websocket", "wsproto"), settle=0.1),
     Peer("trio-websocket", CLIENT, "with_trio_websocket.connect", ("trio-websocket", "wsproto"), MIB),
     Peer("ws", CLIENT, "ws.js", ("node:ws",), 100 * MIB),
     Peer("chromium", CLIENT, "chromium.html", ("chromium",)),

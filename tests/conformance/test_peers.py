@@ -3,6 +3,7 @@
 import asyncio
 import os
 from random import Random
+from signal import SIGTERM
 
 import pytest
 
@@ -11,7 +12,7 @@ from rawws.conformance import CASES, Report, Result, Verdict
 from rawws.conformance.heard import Text
 from rawws.conformance.target import Target
 from tests.conformance.peers.__main__ import differences
-from tests.conformance.peers.playing import playing
+from tests.conformance.peers.playing import START, Restarted, playing
 from tests.conformance.peers.table import PEERS, Peer
 
 ALWAYS_THERE = {"websockets", "wsproto", "websocket-client", "aiohttp", "picows"}
@@ -47,6 +48,25 @@ def test_each_peer_that_is_installed_is_an_echo(peer: Peer) -> None:
             return await echoes(target)
 
     assert asyncio.run(ask())
+
+
+def test_a_server_that_ends_is_there_again() -> None:
+    """When its process ends it is started again, at the same port, and it is counted how often."""
+    peer = next(one for one in PEERS if one.name == "websockets-asyncio" and one.role is Role.SERVER)
+    see_that_it_is_there(peer)
+
+    async def end_it_twice() -> tuple[int, bool]:
+        async with playing(peer) as target:
+            assert isinstance(target, Restarted)
+            for _ in range(2):
+                os.kill(target.pid, SIGTERM)
+                pid = target.pid
+                async with asyncio.timeout(START):
+                    while target.pid == pid:
+                        await asyncio.sleep(0.05)
+            return target.restarts, await echoes(target)
+
+    assert (2, True) == asyncio.run(end_it_twice())
 
 
 def test_peers_have_names_of_their_own() -> None:

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from rawws.conformance import Patience, Report, Settings, Unreachable, run_cases, select
 from rawws.conformance.report import as_json
-from tests.conformance.peers.playing import playing
+from tests.conformance.peers.playing import Restarted, playing
 from tests.conformance.peers.table import PEERS, Peer
 
 
@@ -43,17 +43,33 @@ def chosen(options: argparse.Namespace) -> list[Peer]:
     ]
 
 
-async def ask(peer: Peer, options: argparse.Namespace, log: IO[Any] | int) -> Report:
-    """Everything, once, in a process of its own; if that ends, what was found until then."""
+class Run(NamedTuple):
+    """What was found once.
+
+    Attributes:
+        report: the findings.
+        restarts: how often the process of a server had ended and was started again.
+    """
+
+    report: Report
+    restarts: int
+
+
+async def ask(peer: Peer, options: argparse.Namespace, log: IO[Any] | int) -> Run:
+    """Everything, once, in a process of its own; if that is gone for good, what was found until then."""
     report = Report(str(peer), peer.role)
     cases = select(peer.role, include=options.include, exclude=options.exclude)
+    restarts = 0
     try:
         async with playing(peer, log, patience=Patience(reply=options.timeout)) as target:
-            await run_cases(cases, target, Settings(jobs=options.jobs), report=report)
+            try:
+                await run_cases(cases, target, Settings(jobs=options.jobs), report=report)
+            finally:
+                restarts = target.restarts if isinstance(target, Restarted) else 0
     except (Unreachable, TimeoutError) as error:
         report.problems.append(f"it was gone before all was asked: {error or 'it did not come up'}")
     report.target = ", ".join(f"{name.removeprefix('node:')} {found}" for name, found in peer.versions.items())
-    return report
+    return Run(report, restarts)
 
 
 def differences(reports: Sequence[Report]) -> dict[str, list[str]]:
@@ -64,8 +80,9 @@ def differences(reports: Sequence[Report]) -> dict[str, list[str]]:
     return {id: said for id, said in all_of.items() if len(set(said)) > 1}
 
 
-def document(peer: Peer, reports: Sequence[Report], transcripts: str) -> str:
+def document(peer: Peer, runs: Sequence[Run], transcripts: str) -> str:
     """The first report as JSON, with who it was, and what the other runs say."""
+    reports = [run.report for run in runs]
     value = as_json.value_of(reports[0], transcripts)
     value["peer"] = {
         "name": peer.name,
@@ -75,17 +92,21 @@ def document(peer: Peer, reports: Sequence[Report], transcripts: str) -> str:
         "date": datetime.now(UTC).date().isoformat(),
         "runs": len(reports),
         "seconds": [report.seconds for report in reports],
+        "restarts": [run.restarts for run in runs],
         "differences": differences(reports),
     }
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
-def tell(peer: Peer, reports: Sequence[Report]) -> None:
+def tell(peer: Peer, runs: Sequence[Run]) -> None:
     """In a few lines what was found."""
+    reports = [run.report for run in runs]
     counts = Counter(result.verdict.value for result in reports[0].results)
     seconds = ", ".join(f"{report.seconds:.1f} s" for report in reports)
     print(f"{peer} ({reports[0].target}): {dict(counts)} in {seconds}", flush=True)
-    for number, report in enumerate(reports, 1):
+    for number, (report, restarts) in enumerate(runs, 1):
+        if restarts:
+            print(f"    run {number}: {restarts} restarts", flush=True)
         for problem in report.problems:
             print(f"    run {number}: {problem}", flush=True)
     for id, said in differences(reports).items():
@@ -109,10 +130,10 @@ def main() -> None:
         if options.out is not None:
             options.out.mkdir(parents=True, exist_ok=True)
             log = (options.out / f"{name}.log").open("w")
-        reports = [asyncio.run(ask(peer, options, log)) for _ in range(options.runs)]
-        tell(peer, reports)
+        runs = [asyncio.run(ask(peer, options, log)) for _ in range(options.runs)]
+        tell(peer, runs)
         if options.out is not None:
-            (options.out / f"{name}.json").write_text(document(peer, reports, options.transcripts))
+            (options.out / f"{name}.json").write_text(document(peer, runs, options.transcripts))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """One echo in Python as a process: `python -m tests.conformance.peers.play with_aiohttp.serve`, or `.connect`.
 
-A server binds a free port, tells it on stdout, and echoes until its stdin ends.  A client reads lines of JSON from its
-stdin, `{"id": 1, "url": "ws://…", "env": {}}`, and runs each in a fork of its own, so that nothing survives from one to
-the next and the library is imported but once; it answers `{"id": 1, "pid": 4711}` and, at the end, `{"id": 1,
-"status": 0}`, with a signal as a negative number.
+A server binds a free port, or the one that is named behind it, tells it on stdout, and echoes until its stdin ends.  A
+client reads lines of JSON from its stdin, `{"id": 1, "url": "ws://…", "env": {}}`, and runs each in a fork of its own,
+so that nothing survives from one to the next and the library is imported but once; it answers `{"id": 1, "pid": 4711}`
+and, at the end, `{"id": 1, "status": 0}`, with a signal as a negative number.
 
 But: what a library draws at random when it is imported is the same in all forks; aiohttp seeds its masks then.  Masks
 may be compared within a connection, not across.
@@ -23,19 +23,19 @@ from typing import Any, NoReturn
 MOST_WAITING = 1024
 
 
-def main(where: str) -> None:
+def main(where: str, port: str = "0") -> None:
     """Play one."""
     module, _, name = where.partition(".")
     function = getattr(import_module(f"tests.conformance.peers.{module}"), name)
     if name.startswith("connect"):
         _Clients(function).run()
     else:
-        serve(function)
+        serve(function, int(port))
 
 
-def serve(function: Callable[[socket.socket], None]) -> None:
+def serve(function: Callable[[socket.socket], None], port: int) -> None:
     """Be a server until stdin ends."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=MOST_WAITING)
+    listener = socket.create_server(("127.0.0.1", port), backlog=MOST_WAITING)
     print(listener.getsockname()[1], flush=True)
     Thread(target=_end_with_stdin, daemon=True).start()
     function(listener)
@@ -118,4 +118,4 @@ def tell(**what: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -9,12 +9,13 @@ import json
 import os
 import shlex
 import sys
+from asyncio import FIRST_COMPLETED
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from signal import SIGKILL
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from rawws.conformance.target import ClientTarget, ServerTarget, Target
 from rawws.core.settings import Role
@@ -45,19 +46,19 @@ def playing(peer: Peer, log: IO[Any] | int = DEVNULL, **options: Any) -> Abstrac
     return _client_in_python(peer, log, **options)
 
 
-def _words(peer: Peer) -> list[str]:
+def _words(peer: Peer, port: int) -> list[str]:
     if ".js" in peer.where:
         script, *more = peer.where.split()
-        return ["node", str(HERE / script), "server", *more]
-    return [sys.executable, "-m", "tests.conformance.peers.play", peer.where]
+        return ["node", str(HERE / script), "server", str(port), *more]
+    return [sys.executable, "-m", "tests.conformance.peers.play", peer.where, str(port)]
 
 
 @asynccontextmanager
-async def _started(peer: Peer, log: IO[Any] | int) -> AsyncIterator[Process]:
+async def _started(peer: Peer, log: IO[Any] | int, port: int = 0) -> AsyncIterator[Process]:
     """The process; it ends when its stdin does, or is made to."""
     env = {**os.environ, "NODE_PATH": str(NODE)}
     process = await asyncio.create_subprocess_exec(
-        *_words(peer), stdin=PIPE, stdout=PIPE, stderr=log, cwd=ROOT, env=env
+        *_words(peer, port), stdin=PIPE, stdout=PIPE, stderr=log, cwd=ROOT, env=env
     )
     assert process.stdin is not None
     try:
@@ -72,17 +73,55 @@ async def _started(peer: Peer, log: IO[Any] | int) -> AsyncIterator[Process]:
             await process.wait()
 
 
+class Restarted(ServerTarget):
+    """A server that is started again, at the same port, when its process ends.
+
+    Attributes:
+        pid: of its process.
+        restarts: how often it was.
+    """
+
+    pid = 0
+    restarts = 0
+
+
 @asynccontextmanager
 async def _server(peer: Peer, log: IO[Any] | int, **options: Any) -> AsyncIterator[Target]:
-    async with _started(peer, log) as process:
-        assert process.stdout is not None
-        async with asyncio.timeout(START):
-            port = int(await process.stdout.readline())
-        target = ServerTarget(f"ws://127.0.0.1:{port}/", **options)
-        async with asyncio.timeout(START):
-            while not await target.is_alive():
-                await asyncio.sleep(0.1)
-        yield target
+    coming: asyncio.Queue[Restarted] = asyncio.Queue()
+    running = asyncio.create_task(_run_for_ever(peer, log, coming, options))
+    first = asyncio.create_task(coming.get())
+    try:
+        await asyncio.wait([first, running], return_when=FIRST_COMPLETED)
+        yield first.result() if first.done() else await running
+    finally:
+        first.cancel()
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def _run_for_ever(
+    peer: Peer, log: IO[Any] | int, coming: "asyncio.Queue[Restarted]", options: Mapping[str, Any]
+) -> NoReturn:
+    """Start it; when it has come up, tell; when it has ended, start it again."""
+    target = None
+    while True:
+        async with _started(peer, log, target.uri.port if target is not None else 0) as process:
+            assert process.stdout is not None
+            async with asyncio.timeout(START):
+                port = int(await process.stdout.readline())
+            if target is None:
+                target = Restarted(f"ws://127.0.0.1:{port}/", **options)
+                await _see_that_it_is_there(target)
+                coming.put_nowait(target)
+            target.pid = process.pid
+            await process.wait()
+        target.restarts += 1
+
+
+async def _see_that_it_is_there(target: Target) -> None:
+    async with asyncio.timeout(START):
+        while not await target.is_alive():
+            await asyncio.sleep(0.1)
 
 
 @asynccontextmanager

@@ -81,7 +81,7 @@ PEERS = (
     Peer("picows-websockets", CLIENT, "with_picows.connect_like_websockets", ("picows",), MIB),
     Peer("tornado", CLIENT, "with_tornado.connect", ("tornado",), 10 * MIB),
     Peer("httpx-ws", CLIENT, "with_httpx_ws.connect", ("httpx-ws", "httpx", "wsproto")),
-    Peer("simple-websocket", CLIENT, "with_simple_websocket.connect", ("simple-websocket", "wsproto"), settle=0.1),
+    Peer("simple-websocket", CLIENT, "with_simple_websocket.connect", ("simple-websocket", "wsproto"), settle=0.25),
     Peer("trio-websocket", CLIENT, "with_trio_websocket.connect", ("trio-websocket", "wsproto"), MIB),
     Peer("ws", CLIENT, "ws.js", ("node:ws",), 100 * MIB),
     Peer("chromium", CLIENT, "chromium.html", ("chromium",)),

@@ -1,4 +1,4 @@
-// `ws` on Node.  `node ws.js server` tells its port and echoes until its stdin ends, `node ws.js server deflate` with
+// `ws` on Node.  `node ws.js server 0` tells its port and echoes until its stdin ends, `node ws.js server 0 deflate` with
 // compression, which it has to be told; `node ws.js URL` is a client.
 "use strict";
 
@@ -10,8 +10,9 @@ function echo(ws) {
 }
 
 if (process.argv[2] === "server") {
-  const perMessageDeflate = process.argv[3] === "deflate";
-  const server = new WebSocketServer({ host: "127.0.0.1", port: 0, backlog: 1024, perMessageDeflate });
+  const port = Number(process.argv[3]);
+  const perMessageDeflate = process.argv[4] === "deflate";
+  const server = new WebSocketServer({ host: "127.0.0.1", port, backlog: 1024, perMessageDeflate });
   server.on("connection", echo);
   server.on("listening", () => console.log(server.address().port));
   process.stdin.resume().on("end", () => process.exit());

@@ -16,7 +16,7 @@ from collections import deque
 from rawws.core import rules
 from rawws.core.connection import Connection, Wants
 from rawws.core.errors import NotOpen
-from rawws.core.events import Chunk, Closed, Event, Pong
+from rawws.core.events import Chunk, Closed, Event, Ping, Pong
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request
 from rawws.core.states import ENDED, State
@@ -49,8 +49,10 @@ class Session:
         self.ending: Closed | None = None
         self.acknowledged = 0
         self.latency: float | None = None
+        self.tells_controls = False  # `next_item` gives Pings and Pongs too; set before the first of them comes
+        self.ping_payload: bytes | None = None  # what keepalive Pings carry; None for a number
         self.opening: deque[Request | Connected | Rejected] = deque()
-        self._messages: deque[str | bytes | Chunk] = deque()
+        self._messages: deque[str | bytes | Chunk | Ping | Pong] = deque()
         self._charge = 0  # the memory of what is in there
         self._pieces = Pieces()
         self._asked = False  # the application takes messages at all
@@ -127,7 +129,7 @@ class Session:
         if self._is_due(PONG_BY, now):
             self._pong_is_late(now)
         if self._is_due(PING_AT, now) and self.connection.state is State.OPEN:
-            self.ping(None, now)
+            self.ping(self.ping_payload, now)
 
     def proceed(self, now: float) -> None:
         """Look at what came and was not looked at, as far as there is room; also after the handshake was answered."""
@@ -162,10 +164,10 @@ class Session:
         Raises:
             ConnectionClosed: everything that came was taken, and the connection has ended.
         """
-        while (message := self._next(now)) is not None:
-            if not isinstance(message, Chunk):
+        while (message := self.next_item(now)) is not None:
+            if isinstance(message, (str, bytes)):
                 return message
-            if (whole := self._pieces.whole(message)) is not None:
+            if isinstance(message, Chunk) and (whole := self._pieces.whole(message)) is not None:
                 return whole
         self._pieces.abandon()
         return None
@@ -179,17 +181,22 @@ class Session:
             ConnectionClosed: as `next_message`.
         """
         chunk = self._pieces.begun()
-        while chunk is None and (message := self._next(now)) is not None:
-            if not isinstance(message, Chunk):
+        while chunk is None and (message := self.next_item(now)) is not None:
+            if isinstance(message, (str, bytes)):
                 return Chunk(message, first=True, last=True)
-            chunk = self._pieces.next(message)
+            if isinstance(message, Chunk):
+                chunk = self._pieces.next(message)
         return chunk
 
     def abandon(self) -> None:
         """Throw away the rest of the message that `next_chunk` has begun to give out, if there is one."""
         self._pieces.abandon()
 
-    def _next(self, now: float) -> str | bytes | Chunk | None:
+    def next_item(self, now: float) -> str | bytes | Chunk | Ping | Pong | None:
+        """The next of what came, as it came: a message, a piece of one, with `tells_controls` a Ping or a Pong.
+
+        None if there is nothing yet; raises as `next_message`.
+        """
         self._asked = True
         if not self._messages:
             if self.ending is not None:
@@ -308,7 +315,7 @@ class Session:
         ends = self.ending is not None or self.connection.close_sent is not None
         return not ends and self._handed_out - self._congested_at > self.patience.write_high
 
-    def _store(self, message: str | bytes | Chunk) -> None:
+    def _store(self, message: str | bytes | Chunk | Ping | Pong) -> None:
         # Where there is no room, and nobody waits for it: what is kept is the beginning of what came, with no gap.
         if self._messages and self._charge >= self.patience.receive_high:
             self._deaf = True
@@ -332,6 +339,8 @@ class Session:
                 self.opening.append(event)
             case _:
                 pass  # a Ping: the connection has answered it
+        if self.tells_controls and isinstance(event, (Ping, Pong)):
+            self._store(event)
 
     def _acknowledge(self, payload: bytes, now: float) -> None:
         if all(payload != sent for _, sent, _ in self._pings):

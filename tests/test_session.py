@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rawws.core import rules
 from rawws.core.connection import Connection
 from rawws.core.errors import LocalProtocolError, NotOpen
-from rawws.core.events import Chunk, Closed
+from rawws.core.events import Chunk, Closed, Ping, Pong
 from rawws.core.http1 import ClientConnection, Connected, Rejected, Request, ServerConnection
 from rawws.core.settings import Limits, Role
 from rawws.core.states import State
@@ -613,6 +613,44 @@ def test_the_payload_of_a_ping_may_stand_in_any_buffer() -> None:
     session.receive_data(said(session, PONG, b"mine"), 1.0)
 
     assert 1 == session.acknowledged
+
+
+def test_who_wants_to_is_told_of_pings_and_pongs_in_the_order_of_the_stream() -> None:
+    """A program that shows each Ping to its user sees it between the messages that it came between; it is answered."""
+    session = start()
+    session.tells_controls = True
+
+    session.receive_data(
+        b"".join((said(session, TEXT, "a"), said(session, PING, b"?"), said(session, PONG, b"!"))), 0.0
+    )
+    say(session, b"b")
+
+    assert ["a", Ping(b"?"), Pong(b"!"), b"b", None] == [session.next_item(0.0) for _ in range(5)]
+    assert [(PONG, b"?")] == heard(session)
+
+
+def test_who_asks_for_messages_is_told_of_nothing_else() -> None:
+    """Also where Pings and Pongs wait to be told of."""
+    session = start()
+    session.tells_controls = True
+    for _ in range(2):
+        session.receive_data(said(session, PING, b"?"), 0.0)
+        say(session, "a")
+
+    assert "a" == session.next_message(0.0)
+    assert Chunk("a", first=True, last=True) == session.next_chunk(0.0)
+    assert session.next_message(0.0) is None
+
+
+def test_a_keepalive_ping_may_carry_what_one_likes() -> None:
+    """Some servers want to see a certain word in it; its Pong is the sign of life nevertheless."""
+    session = start(ping_interval=1.0, ping_timeout=0.5)
+    session.ping_payload = b"alive"
+
+    session.wake(1.0)
+    assert [(PING, b"alive")] == heard(session)
+    session.receive_data(said(session, PONG, b"alive"), 1.25)
+    assert 0.25 == session.latency
 
 
 @pytest.mark.parametrize("payload", [bytes(126), 5, "text"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from rawws.cli import Parser
+from rawws.cli.certificates import trusting
 from rawws.cli.options import Address, address, seconds, size
 from rawws.cli.terminal import Trouble
 from rawws.conformance import CASES, Declared, Level, Patience, Settings, Tier
@@ -245,6 +246,7 @@ def _add_server(group: Any) -> list[argparse.Action]:
             metavar="'NAME: VALUE'",
             help="a field of every request, such as a cookie; reports show it",
         ),
+        group.add_argument("--ca", metavar="FILE", help="trust the certificates in this file (PEM) only"),
         group.add_argument("--insecure", action="store_true", help="take any certificate"),
         group.add_argument("--sni", default="", metavar="NAME", help="the name to ask for and verify in TLS"),
     ]
@@ -356,12 +358,12 @@ def declared_of(arguments: argparse.Namespace) -> Declared:
 
 def client_context(arguments: argparse.Namespace) -> ssl.SSLContext | None:
     """How to verify a server; None: as usual."""
-    if not arguments.insecure:
+    if arguments.ca is None and not arguments.insecure:
         return None
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+    try:
+        return trusting(arguments.ca, arguments.insecure)
+    except ValueError as error:
+        raise wrong(f"{error}") from None
 
 
 def server_context(arguments: argparse.Namespace) -> ssl.SSLContext | None:

@@ -76,7 +76,8 @@ async def _see_echo(peer: Peer, who: str) -> None:
 
 def _no_connection(error: BaseException | None, target: ServerTarget, place: str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate of {place} is not trusted: {error.verify_message}; --insecure takes any"
+        advice = "--ca FILE trusts it, --insecure takes any"
+        return f"the certificate of {place} is not trusted: {error.verify_message}; {advice}"
     if isinstance(error, ssl.SSLError):
         return f"no TLS with {place}: {error.reason or error}; perhaps it speaks ws:// and not wss://"
     if isinstance(error, socket.gaierror):

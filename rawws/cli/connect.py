@@ -12,6 +12,7 @@ from typing import Any
 from rawws import ConnectionClosed, LocalProtocolError
 from rawws.aio import WebSocket, connect
 from rawws.cli import keyboard
+from rawws.cli.certificates import trusting
 from rawws.cli.failures import ending, explain_failure
 from rawws.cli.options import add_compression, agreed_json, compression_of, seconds, size
 from rawws.cli.terminal import Exit, Terminal, Trouble, for_terminal
@@ -140,14 +141,9 @@ def _header(text: str) -> tuple[str, str]:
 
 def _context(insecure: bool, ca: str | None) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=ca)
-    except (OSError, ssl.SSLError) as error:
-        why = error.strerror if isinstance(error, FileNotFoundError) else "no certificates in it"
-        raise Trouble(f"rawws connect: --ca {ca}: {why}; it takes a PEM file", Exit.USAGE) from None
-    if insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+        return trusting(ca, insecure)
+    except ValueError as error:
+        raise Trouble(f"rawws connect: {error}", Exit.USAGE) from None
 
 
 # --- The conversation -----------------------------------------------------------------------------------------------

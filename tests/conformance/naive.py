@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from ssl import SSLContext
 
 from rawws.conformance.http import read_head
 from rawws.conformance.wire import frame
@@ -45,14 +46,14 @@ async def says(answer: bytes, reader: asyncio.StreamReader, writer: asyncio.Stre
 
 
 @contextlib.contextmanager
-def listening(handler: Handler = naive) -> Iterator[str]:
-    """Such a server in a thread of its own; gives its URL."""
+def listening(handler: Handler = naive, ssl: SSLContext | None = None) -> Iterator[str]:
+    """Such a server in a thread of its own, with this certificate; gives its URL."""
     begun = threading.Event()
     found: list[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def run() -> None:
         stop = asyncio.Event()
-        async with await asyncio.start_server(handler, "127.0.0.1", 0) as server:
+        async with await asyncio.start_server(handler, "127.0.0.1", 0, ssl=ssl) as server:
             found.append((server.sockets[0].getsockname()[1], asyncio.get_running_loop(), stop))
             begun.set()
             await stop.wait()
@@ -62,7 +63,7 @@ def listening(handler: Handler = naive) -> Iterator[str]:
     assert begun.wait(10)
     port, loop, stop = found[0]
     try:
-        yield f"ws://127.0.0.1:{port}/"
+        yield f"{'ws' if ssl is None else 'wss'}://127.0.0.1:{port}/"
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()

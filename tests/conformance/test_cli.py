@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from xml.etree import ElementTree as xml
 
 import pytest
+import trustme
 
 from rawws import ConnectionClosed, blocking
 from rawws.conformance import CASES, Verdict
@@ -156,6 +158,20 @@ class TestPreflight:
         assert 3 == outcome.code
         assert "is no echo: sent text 'rawws conform asks for an echo', and got text 'hi'" in complaint(outcome)
 
+    def test_of_a_server_that_is_not_trusted(self, run: Run, tmp_path: Path) -> None:
+        """Two ways out of it: to trust who issued its certificate, or to ask nothing."""
+        authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+        with listening(ssl=context) as url:
+            strict = run("conform", "server", url)
+            trusting = run("conform", "server", url, "--ca", str(tmp_path / "ca.pem"), *FEW)
+            careless = run("conform", "server", url, "--insecure", *FEW)
+
+        assert (3, 1, 1) == (strict.code, trusting.code, careless.code)
+        assert "is not trusted: unable to get local issuer certificate; --ca FILE trusts it" in complaint(strict)
+        assert f"rawws conform server {url} --ca {tmp_path}/ca.pem --include 6455/5.4/4.1 -v" in trusting.out
+
     def test_of_nobody(self, run: Run) -> None:
         """A port on which nobody listens, and a name that nobody has."""
         with listening() as url:
@@ -245,6 +261,11 @@ class TestUsage:
             (["server", "--json", "/"], "is a directory; give a file"),
             (["server", "--json", "-", "--junit", "-"], "only one report can go to stdout"),
             (["server", "--expect", "/nowhere.toml"], "--write-expect /nowhere.toml makes one"),
+            (
+                ["server", "wss://localhost", "--ca", "/no.pem"],
+                "--ca /no.pem: No such file or directory; it takes a PEM file",
+            ),
+            (["server", "wss://localhost", "--ca", __file__], "no certificates in it; it takes a PEM file"),
             (["client", "--tls", "/no.pem", "/no.key"], "it takes two PEM files"),
             (["explain", "6455/5.4/44"], "did you mean 6455/5.4/4.4?"),
             (["explain", "6455/5.4/*"], "rawws conform list '6455/5.4/*' names them"),

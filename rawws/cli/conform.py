@@ -34,7 +34,7 @@ try it:
   rawws conform explain 6455/5.4/4.1
 
 exit code: 0 no unexpected failure, 1 some, 2 a wrong command line, 3 the
-target is not there or is no echo, 4 a bug of rawws, 130 Ctrl-C
+target is not there or is no echo, 4 a bug of rawws, 130 Ctrl-C or SIGTERM
 """
 
 

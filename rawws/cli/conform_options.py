@@ -32,7 +32,7 @@ class Outcome(IntEnum):
     TESTER = 4
     """The tester itself failed: a bug in rawws."""
     INTERRUPTED = 130
-    """Ctrl-C; what was found until then was written."""
+    """Ctrl-C or SIGTERM; what was found until then was written."""
 
 
 class ConformParser(Parser):
@@ -119,7 +119,7 @@ _SUMMARY = {
 
 _EXITS = """\
 exit code: 0 no unexpected failure, 1 some, 2 a wrong command line, 3 the
-target is not there or is no echo, 4 a bug of rawws, 130 Ctrl-C
+target is not there or is no echo, 4 a bug of rawws, 130 Ctrl-C or SIGTERM
 """
 
 _EPILOG = {

@@ -5,8 +5,10 @@ import asyncio
 import importlib
 import os
 import shlex
+import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -89,10 +91,11 @@ class Run:
         self._warn_of_strangers()
         interrupted = False
         try:
-            asyncio.run(self._run(cases))
+            with _termination_as_ctrl_c():
+                asyncio.run(self._run(cases))
         except KeyboardInterrupt:
-            if not self.report.results:
-                raise
+            if self._nothing_was_heard():
+                raise Trouble("rawws conform: interrupted before the first verdict", Outcome.INTERRUPTED) from None
             interrupted = True
         self.report.problems += [*self._stops(interrupted), *expectations.problems(self._expected, self.today)]
         code = Outcome.INTERRUPTED if interrupted else self._outcome()
@@ -205,12 +208,17 @@ class Run:
                 )
             except Unreachable as error:
                 raise Trouble(f"rawws conform: {error}", Outcome.UNREACHABLE) from None
-        self.report.target = self.arguments.name or self.report.target
-        self._gone = all(words.passive(result.id) for result in self.report.results)
+            finally:
+                self.report.target = self.arguments.name or self.report.target
+        self._gone = self._nothing_was_heard()
         if self._gone:
             self.report.problems.append(f"no client came to {target.url}, or none that asked for a case")
         elif not self.report.complete:
             self.report.problems.append("the client did not ask for all cases")
+
+    def _nothing_was_heard(self) -> bool:
+        """No case was run that has a connection."""
+        return all(words.passive(result.id) for result in self.report.results)
 
     def judge(self, result: Result) -> None:
         """Whether it was expected."""
@@ -340,6 +348,26 @@ class _Listener:
         self._bad += result.verdict in (Verdict.FAIL, Verdict.ERROR)
         self._run.heard(result)
         self._advance(f"{self._bad} failed" if self._bad else "")
+
+
+@contextmanager
+def _termination_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM, which comes from `timeout`, containers and CI, does what Ctrl-C does: what was found is kept."""
+
+    def stop(number: int, frame: Any) -> None:
+        on_ctrl_c = signal.getsignal(signal.SIGINT)
+        if not callable(on_ctrl_c):  # It is ignored, as in the background of a shell.
+            raise KeyboardInterrupt
+        on_ctrl_c(number, frame)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def show(say: Say, line: Line) -> None:

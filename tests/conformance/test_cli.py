@@ -29,6 +29,23 @@ FEW = ["--include", "6455/5.4/4"]
 """Four cases, which an echo that looks at nothing fails."""
 
 
+ENDING = [signal.SIGINT, signal.SIGTERM]
+
+_COMES_TWICE = """
+import pathlib, sys, time
+from rawws.blocking import connect
+starts = pathlib.Path(__file__).with_suffix(".starts")
+with starts.open("a") as file:
+    file.write(".")
+if starts.stat().st_size > 2:
+    time.sleep(60)
+with connect(sys.argv[1]) as ws:
+    for message in ws:
+        ws.send(message)
+"""
+"""A client that connects when it is seen whether it is there, and for one case, and never again."""
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a command line: `run("conform", "list")`."""
@@ -333,8 +350,9 @@ class TestReports:
         assert (1, True) == ((outcome := run("conform", "compare", a, b)).code, "1 worse" in outcome.out)
         assert (0, True) == ((outcome := run("conform", "compare", b, a)).code, "1 better" in outcome.out)
 
-    def test_an_interrupted_run_keeps_what_it_found(self, tmp_path: Path) -> None:
-        """Ctrl-C: a summary, all files, exit code 130."""
+    @pytest.mark.parametrize("sent", ENDING)
+    def test_an_interrupted_run_keeps_what_it_found(self, tmp_path: Path, sent: signal.Signals) -> None:
+        """Ctrl-C, or SIGTERM: a summary, all files, exit code 130."""
         path = tmp_path / "a.json"
         with listening() as url:
             # It passes over a frame that never ends, so that each of the last two waits for as long as is allowed.
@@ -342,12 +360,57 @@ class TestReports:
             process = spawn("conform", "server", url, *cases, "--json", str(path), "-v")
             assert process.stdout is not None
             seen = [process.stdout.readline() for _ in range(4)]
-            process.send_signal(signal.SIGINT)
+            process.send_signal(sent)
             code, out, _ = finish(process)
 
         assert (130, True) == (code, all(line.startswith("fail  6455/5.4/4.") for line in seen))
         assert "→ exit 130\nnot complete: 2 cases of 6 not run\n" in out
         assert (4, False) == (len((report := as_json.load(path.read_text())).results), report.complete)
+
+    @pytest.mark.parametrize("sent", ENDING)
+    def test_an_interrupted_run_with_a_client_keeps_what_it_found(self, tmp_path: Path, sent: signal.Signals) -> None:
+        """Its process is ended, too."""
+        path = tmp_path / "a.json"
+        (tmp_path / "client.py").write_text(_COMES_TWICE)
+        command = shlex.join([sys.executable, str(tmp_path / "client.py"), "{url}"])
+        cases = ["--include", "6455/5.4/8.1", "--include", "6455/5.4/8.2", "--start", "60", "--jobs", "1"]
+        process = spawn("conform", "client", "--exec", command, *cases, "--json", str(path), "-v")
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("pass  6455/5.4/8.1")
+        process.send_signal(sent)
+        code, out, _ = finish(process)
+
+        assert (130, True) == (code, "→ exit 130\nnot complete: 1 case of 2 not run\n" in out)
+        assert ["6455/5.4/8.1"] == [result.id for result in as_json.load(path.read_text()).results]
+
+    @pytest.mark.parametrize("sent", ENDING)
+    def test_an_interrupted_dialogue_keeps_what_it_found(self, tmp_path: Path, sent: signal.Signals) -> None:
+        """A client that has asked for one case of four, under the name that was given for it."""
+        path = tmp_path / "a.json"
+        argv = ["--listen", "127.0.0.1:0", *FEW, "--json", str(path), "-v", "--name", "mine"]
+        process = spawn("conform", "client", *argv)
+        assert process.stderr is not None
+        assert process.stdout is not None
+        url = re.findall("Waiting for a client at (.*): 4 cases", process.stderr.readline())[0]
+        with suppress(ConnectionClosed), blocking.connect(f"{url}/runCase?case=1&agent=other") as ws:
+            ws.recv()
+        assert process.stdout.readline().startswith("pass  6455/5.4/4.1")
+        process.send_signal(sent)
+        code, out, _ = finish(process)
+
+        report = as_json.load(path.read_text())
+        assert (130, "mine", 1) == (code, report.target, report.count(Verdict.PASS))
+        assert "skipped: the client did not ask for it (3)" in out
+
+    @pytest.mark.parametrize("sent", ENDING)
+    def test_a_run_that_is_interrupted_at_once_says_so(self, sent: signal.Signals) -> None:
+        """In a line, for there is nothing to report."""
+        process = spawn("conform", "client", "--listen", "127.0.0.1:0")
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.send_signal(sent)
+
+        assert (130, "", "rawws conform: interrupted before the first verdict\n") == finish(process)
 
     def test_a_target_that_goes_away_is_told(self, run: Run, tmp_path: Path) -> None:
         """What was found until then is kept, and the exit code is 3."""

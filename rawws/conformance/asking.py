@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 from rawws.conformance.case import SERVER, Opening, family
-from rawws.conformance.heard import End, shown
+from rawws.conformance.heard import End, quoted, shown
 from rawws.conformance.http import Ask, Head
 from rawws.conformance.peer import Peer
 from rawws.conformance.verdict import Skip, Wrong
@@ -53,11 +53,11 @@ async def refusal(peer: Peer, *, also: Collection[int] = (), or_drop: bool = Fal
     if not isinstance(answer, Head):
         raise Wrong(expected, await _ending(peer, str(answer)))
     if answer.status is None:
-        raise Wrong(expected, f"no HTTP: {shown(answer.first)}")
+        raise Wrong(expected, f"no HTTP: {quoted(answer.first)}")
     if answer.status < 200:
-        raise Wrong(expected, f"{shown(answer.first)}: it was accepted")
+        raise Wrong(expected, f"{quoted(answer.first)}: it was accepted")
     if answer.status >= 500 and answer.status not in also:
-        raise Wrong(expected, f"{shown(answer.first)}: the fault is said to be the server's")
+        raise Wrong(expected, f"{quoted(answer.first)}: the fault is said to be the server's")
     return answer
 
 

@@ -14,11 +14,18 @@ from rawws.core.masking import apply_mask
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def naive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Send back what comes, frame by frame; a ping and a Close, too, whatever is in them."""
+async def naive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: bytes = b"") -> None:
+    """Send back what comes, frame by frame; a ping and a Close, too, whatever is in them.
+
+    If there is a refusal, it is said to a request without a key, and no end of TCP follows.
+    """
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError), contextlib.closing(writer):
         head = await reader.readuntil(b"\r\n\r\n")
         key = read_head(head).get("sec-websocket-key") or b""
+        if refusal and not key:
+            writer.write(refusal)
+            await reader.read()
+            return
         fields = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + accept_for(key)
         writer.write(b"HTTP/1.1 101 Switching Protocols\r\n" + fields + b"\r\n\r\n")
         message, kind, opcode = b"", 0, 0

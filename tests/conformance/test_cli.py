@@ -24,6 +24,7 @@ from rawws.conformance.verdict import Result
 from rawws.core.rules import MESSAGE_UNFINISHED
 from tests.cli.run import Outcome, Run, finish, spawn
 from tests.conformance.naive import listening, says
+from tests.conformance.naive import naive as echo
 
 FEW = ["--include", "6455/5.4/4"]
 """Four cases, which an echo that looks at nothing fails."""
@@ -113,6 +114,14 @@ class TestServer:
 
         assert {"pass  6455/5.4/8.1      two fragments"} <= set(out.splitlines())
         assert 4 == out.count("GET / HTTP/1.1")
+
+    def test_says_how_long_it_has_waited(self, run: Run) -> None:
+        """For what did not come."""
+        refusal = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        with listening(functools.partial(echo, refusal=refusal)) as url:
+            _, out, _ = run("conform", "server", url, "--include", "6455/4.2.2/8.1", "--close-timeout", "0.1")
+
+        assert "got       it stays open for 0.1 s\n" in out
 
     def test_warnings_fail_if_that_is_wanted(self, run: Run, naive: str) -> None:
         """--fail-on says what a failure is, and so what exits with 1."""

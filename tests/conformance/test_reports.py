@@ -112,7 +112,7 @@ class TestTerminal:
 
         assert found.count("FAIL 6455/5.4/4.1-4  text in text, and 3 more of its family") == 1
         assert "also      6455/5.4/4.3\n" in found
-        assert "others    6455/5.4/4.2, 4: binary b'b'\n" in found
+        assert "others    6455/5.4/4.2, 4: binary 'b'\n" in found
         assert "TEXT FIN=0 1 'a'\n" in found
         assert max(map(len, found.splitlines())) <= 80
 

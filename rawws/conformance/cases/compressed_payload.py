@@ -92,7 +92,7 @@ async def behind_final(peer: Peer, takeover: bool) -> None:
 def _window_is_shared(peer: Peer) -> None:
     """Skip the case if the target insists that our window is forgotten."""
     if getattr(peer.terms, f"{peer.role.value}_no_context_takeover"):
-        raise Skip("it agrees only on that we forget our window")
+        raise Skip("it agrees only if we forget our window after each message")
 
 
 # --- What cannot be decompressed (7.2.2) ------------------------------------------------------------------------------
@@ -202,9 +202,9 @@ async def many_messages(peer: Peer, size: int) -> None:
         for number in range(MANY):
             heard = await peer.hear(peer.patience.large)
             if await gave_up(peer, heard):
-                return peer.note(f"behind {number:,} messages")
+                return peer.note(f"after {number:,} messages")
             if heard != Binary(bytes(size)):
-                raise Wrong("an echo of each message", f"{heard}, behind {number:,} echoes")
+                raise Wrong("an echo of each message", f"{heard}, after {number:,} echoes")
     finally:
         pouring.cancel()
         await asyncio.wait([pouring])

@@ -64,7 +64,8 @@ async def _asked(peer: Peer, offer: str, expected: str) -> str:
     except Wrong as wrong:
         was_opened = peer.answer is not None and peer.answer.status == 101
         terms = "" if peer.answer is None else (peer.answer.get("sec-websocket-extensions") or b"").decode("latin-1")
-        raise Wrong(expected, f"{wrong.got}, on {terms or 'no terms'}" if was_opened else wrong.got) from None
+        agreed = f"; what it agreed on is {terms}" if was_opened and terms not in wrong.got else ""
+        raise Wrong(expected, wrong.got + agreed) from None
 
 
 # --- Accepting and declining ----------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ async def _grows(peer: Peer, size: int) -> None:
         raise Wrong("an end of the connection, such as a Close with 1009", f"{said:,} bytes of one message were taken")
     if isinstance(heard, Nothing):
         raise Wrong("an end of the connection, such as a Close with 1009", f"{heard}, and {said:,} bytes sent")
-    peer.note(f"behind {said:,} bytes at the most")
+    peer.note(f"after {said:,} bytes at the most")
     if not await gave_up(peer, heard):
         raise Wrong("an end of the connection, such as a Close with 1009", str(heard))
 
@@ -168,7 +168,7 @@ async def unread(peer: Peer, size: int) -> None:
     if messages * MESSAGE >= size:
         peer.reset()
         raise Wrong("a target that waits, or hangs up, when nobody reads its echoes", f"it took {size:,} bytes")
-    peer.note(f"it stopped behind {messages * MESSAGE // MIB} MiB")
+    peer.note(f"it stopped after {messages * MESSAGE // MIB} MiB")
     peer.go_on_reading()
     await _all_come_back(peer, messages)
 

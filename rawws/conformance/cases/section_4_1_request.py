@@ -8,7 +8,7 @@ from functools import partial
 from rawws.conformance.answering import needs_subprotocols, takes
 from rawws.conformance.asking import EXTENSIONS
 from rawws.conformance.case import CLIENT, MUST, SHOULD, Opening, family
-from rawws.conformance.heard import Text, shown
+from rawws.conformance.heard import Text, quoted, shown
 from rawws.conformance.http import Answer, Head, read_head
 from rawws.conformance.passive import across
 from rawws.conformance.peer import Peer
@@ -39,9 +39,9 @@ def _once(peer: Peer, name: str) -> bytes:
 @asked("6455/4.1/1", MUST, rules.METHOD)
 async def get(peer: Peer) -> None:
     """The request is a GET, of HTTP/1.1 or higher."""
-    line = _request(peer).first
-    if re.fullmatch(rb"GET [!-~]+ HTTP/1\.[1-9]", line) is None:
-        raise Wrong("GET, a target, and HTTP/1.1", shown(line))
+    first = _request(peer).first
+    if re.fullmatch(rb"GET [!-~]+ HTTP/1\.[1-9]", first) is None:
+        raise Wrong("GET, a target, and HTTP/1.1", quoted(first))
 
 
 @asked(
@@ -56,7 +56,7 @@ async def target(peer: Peer, resource: str, expected: str) -> None:
     # "or be an absolute http/https URI that, when parsed, has a /resource name/, /host/, and /port/ that match"
     found = re.sub(rb"^https?://" + re.escape(one.host.encode()), b"", _request(one).target)
     if found != expected.encode():
-        raise Wrong(expected, shown(_request(one).target))
+        raise Wrong(f"the target {expected}", quoted(_request(one).target))
 
 
 # The usual port, which is left out, cannot be listened on by everybody: only that another one is there is looked at.
@@ -67,7 +67,7 @@ async def host(peer: Peer, name: str) -> None:
     """There is one Host, as the URL says it: an IPv6 address in brackets, and the port unless it is the usual one."""
     one = await peer.another(host=name)
     if (found := _once(one, "host")).lower() != one.host.encode():
-        raise Wrong(f"Host: {one.host}", shown(found))
+        raise Wrong(f"Host: {one.host}", quoted(found))
 
 
 # "each once", says the catalogue; but both are lists, and may be said in several fields (RFC 9110 5.3).
@@ -75,7 +75,7 @@ async def host(peer: Peer, name: str) -> None:
 async def switches(peer: Peer, name: str, word: bytes) -> None:
     """Upgrade contains websocket, and Connection contains Upgrade."""
     if word not in _request(peer).words(name):
-        raise Wrong(f"{word.decode()} in {name}", shown(_request(peer).get(name) or b"no such field"))
+        raise Wrong(f"{word.decode()} in {name}", quoted(_request(peer).get(name)))
 
 
 @asked("6455/4.1/5", MUST, rules.KEY_INVALID, {"Sec-WebSocket-Key": True, "Sec-WebSocket-Version": False})
@@ -141,9 +141,9 @@ def _check_extensions(field: bytes | None) -> None:
     try:
         found = read_extensions(field)
     except ValueError as error:
-        raise Wrong("extensions as in section 9.1", f"{shown(field)}: {error}") from None
+        raise Wrong("extensions as in section 9.1", f"{quoted(field)}: {error}") from None
     if any(value == "" for extension in found for _, value in extension.parameters):
-        raise Wrong("a token behind each =", shown(field))
+        raise Wrong("a token after each =", quoted(field))
 
 
 @asked("6455/4.1/8", MUST, rules.EARLY_DATA, opening=Opening.RAW)

@@ -11,7 +11,7 @@ from random import Random
 
 from rawws.conformance.asking import EXTENSIONS, Change, asks, next_one, opens, refused, works
 from rawws.conformance.case import MUST, SHOULD
-from rawws.conformance.heard import Close, End, Nothing, Pong, shown
+from rawws.conformance.heard import Close, End, Nothing, Pong, quoted
 from rawws.conformance.http import Ask, Head, new_key
 from rawws.conformance.peer import Peer
 from rawws.conformance.verdict import Wrong
@@ -224,7 +224,7 @@ async def _bare_line_feeds(peer: Peer, ask: Ask) -> None:
     await peer.write(bytes(ask).replace(b"\r\n", b"\n"))
     answer = await peer.head(peer.patience.close)
     if isinstance(answer, Head) and answer.status is None:
-        raise Wrong("an answer of HTTP", shown(answer.first))
+        raise Wrong("an answer of HTTP", quoted(answer.first))
     peer.note(f"answered with {answer.status}" if isinstance(answer, Head) else str(answer))
 
 
@@ -264,7 +264,7 @@ async def body(peer: Peer, kind: str) -> None:
         answer = await peer.head() if isinstance(answer, Nothing) else answer
     if isinstance(answer, Head) and answer.status == 101:
         if kind == "two":  # RFC 9112 6.3: "the server MUST respond with a 400"
-            raise Wrong("a refusal", f"{shown(answer.first)}, with two lengths that contradict each other")
+            raise Wrong("a refusal", f"{quoted(answer.first)}, with two lengths that contradict each other")
         await _body_is_no_frame(peer)
     elif not isinstance(answer, (Head, End)) or (isinstance(answer, Head) and answer.status is None):
         raise Wrong("a refusal, or a 101 and the body passed over", str(answer))

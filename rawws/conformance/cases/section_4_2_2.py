@@ -2,7 +2,7 @@
 
 from rawws.conformance.asking import EXTENSIONS, Change, asks, next_one, opens, read_body, refusal, refused, works
 from rawws.conformance.case import LIM, MAY, MUST, SHOULD, Opening
-from rawws.conformance.heard import End, Nothing, Text, shown
+from rawws.conformance.heard import End, Nothing, Text, quoted
 from rawws.conformance.http import Ask, Head
 from rawws.conformance.peer import Peer
 from rawws.conformance.verdict import Skip, Wrong
@@ -21,14 +21,14 @@ async def switches(peer: Peer) -> None:
         await peer.write(bytes(ask))
         answer = await peer.accepted(ask)
         if not answer.first.startswith(b"HTTP/1.1 101"):
-            raise Wrong("HTTP/1.1 101", shown(answer.first))
+            raise Wrong("HTTP/1.1 101", quoted(answer.first))
         for name in ("upgrade", "sec-websocket-accept"):
             if len(found := answer.all(name)) != 1:
                 raise Wrong(f"{name} once", f"{len(found)} times")
         if answer.words("upgrade") != [b"websocket"]:
-            raise Wrong("Upgrade: websocket", shown(answer.get("upgrade") or b""))
+            raise Wrong("Upgrade: websocket", quoted(answer.get("upgrade")))
         if b"upgrade" not in answer.words("connection"):
-            raise Wrong("Upgrade in Connection", shown(answer.get("connection") or b"no such field"))
+            raise Wrong("Upgrade in Connection", quoted(answer.get("connection")))
 
 
 @asks("6455/4.2.2/2", MUST)
@@ -53,7 +53,10 @@ async def nothing_unasked(peer: Peer, name: str) -> None:
     if isinstance(answer, Head) and (value := answer.get(name)) is not None:
         raise Wrong(f"no {name}", f"{name}: {value.decode('latin-1')}")
     if not isinstance(answer, Head) or answer.get("sec-websocket-accept") != accept_for(ask.key):
-        raise Wrong("a 101", shown(answer.first) if isinstance(answer, Head) else str(answer))
+        got = str(answer)
+        if isinstance(answer, Head):
+            got = f"{quoted(answer.first)} with {quoted(answer.get('sec-websocket-accept'))}"
+        raise Wrong("a 101 with the right Sec-WebSocket-Accept", got)
 
 
 @asks(
@@ -79,7 +82,7 @@ async def subprotocol(peer: Peer, offers: list[str]) -> None:
     if known in ", ".join(fields).split(", ") and not chosen:
         peer.note(f"chose none, though it was offered {known}")
     if answer.status != 101 and not 400 <= (answer.status or 0) < 500:
-        raise Wrong("a 101, or a refusal", shown(answer.first))
+        raise Wrong("a 101, or a refusal", quoted(answer.first))
     if answer.status != 101:
         peer.note(f"refused with {answer.status}")
 
@@ -101,18 +104,11 @@ async def other_version(peer: Peer, version: str) -> None:
     answer = await refused(peer, peer.proper_ask().put("Sec-WebSocket-Version", version))
     assert answer is not None
     if b"13" not in answer.words("sec-websocket-version"):
-        spoken = answer.get("sec-websocket-version")
-        raise Wrong(
-            "Sec-WebSocket-Version: 13 in the refusal",
-            f"{shown(answer.first)} with {'no such field' if spoken is None else shown(spoken)}",
-        )
+        spoken = quoted(answer.get("sec-websocket-version"))
+        raise Wrong("Sec-WebSocket-Version: 13 in the refusal", f"{quoted(answer.first)} with {spoken}")
     # RFC 9110 15.5.22: "The server MUST send an Upgrade header field in a 426 response".
     if answer.status == 426 and b"websocket" not in answer.words("upgrade"):
-        found = answer.get("upgrade")
-        raise Wrong(
-            "Upgrade: websocket in a 426",
-            f"{shown(answer.first)} with {'no such field' if found is None else shown(found)}",
-        )
+        raise Wrong("Upgrade: websocket in a 426", f"{quoted(answer.first)} with {quoted(answer.get('upgrade'))}")
 
 
 @asks("6455/4.2.2/6", MUST, needs=["bad_path"])
@@ -166,18 +162,24 @@ async def in_step(peer: Peer, change: Change) -> None:
     assert answer is not None
     if await read_body(peer, answer):
         if stray := await peer.rest(peer.patience.close):
-            raise Wrong("nothing behind the answer", shown(stray))
-        await peer.ends(0)
+            raise Wrong("nothing after the answer", quoted(stray))
+        _has_ended(peer)
         return
     again = peer.proper_ask()
     await peer.write(bytes(again))
     following = await peer.head()
     if isinstance(following, Nothing) or (isinstance(following, Head) and following.status is None):
-        got = shown(following.first) if isinstance(following, Head) else str(following)
+        got = quoted(following.first) if isinstance(following, Head) else str(following)
         raise Wrong("an answer to the next request, since nothing said that TCP would end", got)
     stray = await peer.rest(0) if isinstance(following, End) else b""
     if stray:
-        raise Wrong("an answer to the next request, or the end", shown(stray))
+        raise Wrong("an answer to the next request, or the end", quoted(stray))
+
+
+def _has_ended(peer: Peer) -> None:
+    """All that came was read, for as long as an end of TCP may take: this is it."""
+    if not peer.has_ended:
+        raise Wrong("the end of the TCP connection", f"it stays open for {peer.patience.close:g} s")
 
 
 # --- More than one asks for -----------------------------------------------------------------------------------------
@@ -207,7 +209,7 @@ async def behind_a_refusal(peer: Peer, change: Change) -> None:
     stray = await peer.rest(0)
     if stray or (isinstance(following, Head) and following.status is None):
         stray = following.first if isinstance(following, Head) else stray
-        raise Wrong("one more answer of HTTP, or nothing", shown(stray))
+        raise Wrong("one more answer of HTTP, or nothing", quoted(stray))
     what = f"answered with {following.status}" if isinstance(following, Head) else "not answered"
     peer.note(f"{answer.status}; the request behind it is {what}")
 
@@ -273,7 +275,9 @@ async def _drip(peer: Peer, request: bytes) -> None:
     other = await peer.another()
     await opens(other, other.proper_ask())
     answer = await peer.head(0)
-    peer.note(f"behind {interval * 10:g} s and 10 octets: {'still waiting' if isinstance(answer, Nothing) else answer}")
+    what = quoted(answer.first) if isinstance(answer, Head) else str(answer)
+    came = "still waiting" if isinstance(answer, Nothing) else what
+    peer.note(f"after {interval * 10:g} s and 10 octets: {came}")
 
 
 @asks("6455/4.2.2/12", LIM, None, None, alone=True)
@@ -303,4 +307,4 @@ async def over_tls(peer: Peer, plain: bool) -> None:
     if isinstance(answer, Head) and answer.status == 101:
         raise Wrong("the end of the connection", "a 101: the server speaks without TLS on this port")
     await bare.rest(bare.patience.close)
-    await bare.ends(0)
+    _has_ended(bare)

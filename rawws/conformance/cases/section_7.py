@@ -36,7 +36,7 @@ async def end_without_close(peer: Peer, before: Callable[[Peer], bytes]) -> None
     await peer.write(before(peer))
     peer.finish()
     if isinstance((await until_end(peer, peer.patience.close))[-1], Nothing):
-        raise Wrong("the end of TCP on the other side too", "its half stays open")
+        raise Wrong("the end of TCP on the other side too", "its half of TCP stays open")
 
 
 @family(
@@ -53,7 +53,7 @@ async def end_in_the_handshake(peer: Peer) -> None:
     peer.finish()
     await peer.rest(peer.patience.close)
     if not peer.transcript.ended:
-        raise Wrong("the end of TCP on the other side too", "its half stays open")
+        raise Wrong("the end of TCP on the other side too", "its half of TCP stays open")
 
 
 @family("6455/7.1.1/2", LIM, None, {"in a frame": "", "while the target sends": "much"}, alone=True)
@@ -84,7 +84,10 @@ async def server_ends_with_fin(peer: Peer) -> None:
         peer.transcript.violated = "1002"
         await peer.part()
     if peer.transcript.ended == "RST":
-        raise Wrong("the end of TCP by a FIN, and everything before it", f"{heard}, and a reset")
+        raise Wrong(
+            "the end of TCP by a FIN, and everything before it",
+            "a reset" if isinstance(heard, End) else f"{heard}, and then a reset",
+        )
 
 
 # --- 7.1.7: Fail the WebSocket Connection -------------------------------------------------------------------------
@@ -119,7 +122,7 @@ async def nothing_behind_a_violation(peer: Peer) -> None:
         await peer.part()
         # A ping of its own keepalive would be no answer.
         if any(frame.header.opcode != Opcode.PING for frame in frames_behind_close(peer.transcript)):
-            raise Wrong(expected, "an answer behind its Close")
+            raise Wrong(expected, "something more after its Close")
     if peer.transcript.ended not in ("FIN", "RST"):
         raise Wrong("the end of TCP", f"TCP {peer.transcript.ended}")
 

@@ -29,4 +29,4 @@ async def offers(peer: Peer, lists: list[list[str]]) -> None:
         chosen = await offered(peer, *fields)
         if chosen.partition(";")[0].strip() != (DEFLATE if is_known else ""):
             expected = f"{DEFLATE}, as when it is offered alone" if is_known else "no extension in the answer"
-            raise Wrong(expected, f"{chosen or 'none'}, to {' and '.join(fields)}")
+            raise Wrong(expected, f"{chosen or 'none'}, in answer to {' and '.join(fields)}")

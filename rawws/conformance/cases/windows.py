@@ -103,7 +103,7 @@ async def distance_across(peer: Peer, messages: int) -> None:
     """A distance may reach into a message before the last one."""
     async for one, size, takeover in _small_and_large(peer):
         if not takeover:
-            raise Skip("it agrees only on that we forget our window")
+            raise Skip("it agrees only if we forget our window after each message")
         window = b""
         for _ in range(messages):
             data = noise(peer.random, size // messages + 1)

@@ -15,6 +15,8 @@ from tests.conformance.zoo.echo import Echo
 
 PAGE = "6455/8.1/*"
 TEXT_IS_WRONG = {f"6455/8.1/{case}" for case in ("4.1", "4.2", "6.1", "6.2", "6.3", "6.4", "7.1")}
+NEVER_FAILS = {f"6455/8.1/5.{number}" for number in range(1, 5)}
+"""Those that tell how fast it is refused, and want it to be."""
 """The cases beside the family of single sequences in which wrong text has to be refused."""
 
 
@@ -57,11 +59,11 @@ class TestSequences:
 
 @pytest.mark.parametrize("name", OURS)
 def test_our_endpoints_pass(name: str) -> None:
-    """All of them, in both roles; a MAY tells what was seen."""
+    """All of them, in both roles; it is told how fast they fail."""
     report = report_on_ours(name, PAGE)
 
-    assert not [(result.id, result.reason) for result in report.failures]
-    assert {Verdict.PASS, Verdict.INFO} == {result.verdict for result in report.results}
+    assert not [(result.id, result.reason) for result in report.results if result.verdict is not Verdict.PASS]
+    assert all(result.reason for result in report.results if result.id in NEVER_FAILS)
 
 
 def taken_wrongly(animal: type[zoo.Reads]) -> set[str]:
@@ -79,7 +81,7 @@ def read(animal: type[zoo.Reads], data: bytes) -> str | None:
 
 WRONG: dict[type[zoo.Reads], set[str]] = {
     zoo.Reads: set(),
-    zoo.TakesAnyBytes: TEXT_IS_WRONG,
+    zoo.TakesAnyBytes: TEXT_IS_WRONG | NEVER_FAILS,
     zoo.TakesSurrogates: ids("4.1", "4.2"),
     zoo.TakesOverlongForms: set(),
     zoo.DropsWhatIsCutOff: ids("7.1"),

@@ -17,7 +17,8 @@ from rawws.core.rules import Rule
 from rawws.core.settings import Limits, Role
 from rawws.core.states import State
 from rawws.core.upgrade import SAME_ORIGIN, ClientUpgrade, UpgradeRequest
-from rawws.endpoint import HandshakeRejected, Response
+from rawws.endpoint import HandshakeRejected, Redirect, Response
+from rawws.proxies import ProxyError
 from rawws.session import ConnectionClosed, Patience, Session, Todo
 
 __version__ = "0.1.0"
@@ -42,6 +43,8 @@ __all__ = [
     "Ping",
     "Pong",
     "ProtocolError",
+    "ProxyError",
+    "Redirect",
     "Rejected",
     "RemoteProtocolError",
     "Request",

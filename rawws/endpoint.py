@@ -124,6 +124,17 @@ class Response(NamedTuple):
     body: str | bytes = b""
 
 
+class Redirect(NamedTuple):
+    """A redirect that was followed."""
+
+    status: int
+    """301, 302, 303, 307 or 308."""
+    source: str
+    """The URI that was asked for, with no user and no password."""
+    uri: str
+    """The URI that its answer led to."""
+
+
 class HandshakeRejected(Exception):
     """The server answered the opening handshake with another status than 101.
 
@@ -132,17 +143,21 @@ class HandshakeRejected(Exception):
         reason: the text beside it.
         headers: the header fields, as pairs of bytes with lower-case names.
         body: the beginning of the body, 64 KiB at most.
+        redirects: those that were followed to get there.
+        problem: why this one was not followed, where it is a redirect and `connect` was to follow them; else "".
     """
 
-    def __init__(self, answer: Rejected) -> None:
-        super().__init__(answer)
+    def __init__(self, answer: Rejected, redirects: tuple[Redirect, ...] = (), problem: str = "") -> None:
+        super().__init__(answer, redirects, problem)
+        self.redirects = redirects
+        self.problem = problem
         self.status = answer.status
         self.reason = answer.reason
         self.headers = answer.headers
         self.body = answer.body
 
     def __str__(self) -> str:
-        said = self.body[:200].decode("utf-8", "replace").strip()
+        said = self.problem or self.body[:200].decode("utf-8", "replace").strip()
         return f"the server answered {self.status} {self.reason}" + (f": {said}" if said else "")
 
 
@@ -227,6 +242,8 @@ class Endpoint:
     """On a server, the opening handshake as it was asked for."""
     response: Connected | None = None
     """On a client, the answer to it."""
+    redirects: tuple[Redirect, ...] = ()
+    """On a client, those that were followed to get here."""
 
     @property
     def subprotocol(self) -> str | None:

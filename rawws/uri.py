@@ -27,11 +27,21 @@ class URI(NamedTuple):
     password: str | None
 
     @property
+    def text(self) -> str:
+        """The URI as one would write it, with no user and no password."""
+        return f"{'wss' if self.secure else 'ws'}://{self.host_header}{self.target}"
+
+    @property
     def authorization(self) -> str | None:
         """The Authorization header for the user (RFC 7617); None if the URI names none."""
         if self.username is None:
             return None
-        return "Basic " + b64encode(f"{self.username}:{self.password or ''}".encode()).decode()
+        return basic(self.username, self.password)
+
+
+def basic(username: str, password: str | None) -> str:
+    """Credentials as HTTP's Basic scheme writes them (RFC 7617)."""
+    return "Basic " + b64encode(f"{username}:{password or ''}".encode()).decode()
 
 
 def parse(uri: str) -> URI:
@@ -52,7 +62,7 @@ def parse(uri: str) -> URI:
     if parts.scheme not in ("ws", "wss"):
         raise ValueError(f"a WebSocket URI begins with ws:// or wss://: {uri!r}")
     usual = 443 if parts.scheme == "wss" else 80
-    host = _host(parts.hostname, uri)
+    host = host_of(parts.hostname, uri)
     if port == 0:
         raise ValueError(f"a port is a number from 1 to 65535: {uri!r}")
     named = f"[{host.partition('%')[0]}]" if ":" in host else host
@@ -76,7 +86,12 @@ def is_address(host: str) -> bool:
     return True
 
 
-def _host(given: str | None, uri: str) -> str:
+def host_of(given: str | None, uri: str) -> str:
+    """A host as DNS has it, or an address without brackets, from how `uri` writes it.
+
+    Raises:
+        ValueError: it names none.
+    """
     host = unquote(given or "")
     try:
         if not host.isprintable():

@@ -28,7 +28,7 @@ FLOORS = [
     [f"core.{name}" for name in CORE],
     ["records", "tap", "uri"],
     ["core.connection", "core.upgrade", "core.http1", "core"],
-    ["patience", "pieces", "session", "endpoint"],
+    ["patience", "pieces", "session", "endpoint", "plan", "proxies"],
     ["blocking", "aio", "."],
     ["compat", "conformance", "cli", "__main__"],
 ]

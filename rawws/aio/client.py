@@ -5,28 +5,16 @@ import os
 import socket
 import ssl as tls
 from collections.abc import Callable, Generator, Iterable
-from functools import partial
 from types import TracebackType
 from typing import Any, Unpack
 
+from rawws.aio.way import Way
 from rawws.aio.websocket import WebSocket
 from rawws.core.agreement import Compression
 from rawws.core.http1 import Connected, Rejected, Request
-from rawws.endpoint import (
-    USER_AGENT,
-    HandshakeRejected,
-    HeadersLike,
-    Options,
-    Tap,
-    check_compression,
-    check_options,
-    client_connection,
-    limits_of,
-    names,
-    opening_failed,
-    patience_of,
-)
-from rawws.uri import is_address, parse
+from rawws.endpoint import USER_AGENT, HeadersLike, Options, Tap, opening_failed
+from rawws.plan import Plan, check_way, plan
+from rawws.proxies import ProxyLike
 
 
 class connect:
@@ -42,18 +30,26 @@ class connect:
         subprotocols: offered in this order of preference.
         compression: what to offer, such as `rawws.Deflate()` (RFC 7692); None offers nothing.
         user_agent: the header of that name; None for none.
-        ssl: a context for wss://; the default one verifies the server.
+        ssl: a context for wss://; the default one verifies the server, also behind a proxy.
         unix: the path of a Unix socket to connect to, in place of the host in `uri`.
         sock: a connected socket, in place of it.
+        proxy: through which to connect: "http://user:password@host:port", or https, socks5, socks5h, socks4, socks4a;
+            True for the one that the environment names (`https_proxy`, `all_proxy`, …, `no_proxy`), if it names one,
+            and None for none.
+        proxy_ssl: a context for a proxy at https://; the default one verifies it.
+        redirects: how many are followed, never from wss to ws.  `headers` and the user of the URI do not go to another
+            origin.  `ws.redirects` tells where they led.
         tap: who listens on the wire.
         random: gives that many bytes nobody can predict.
         options: see `Options`.
 
     Raises:
-        ValueError: `uri` is none.
+        ValueError: `uri` is none, or the address of the proxy is none.
         OSError: the network, the name, or TLS.
+        ProxyError: the proxy is not there or refuses; it is an OSError too.
+        ImportError: for a SOCKS proxy, `rawws[proxy]` is not installed.
         TimeoutError: `open_timeout` is over.
-        HandshakeRejected: the server answered with another status.
+        HandshakeRejected: the server answered with another status, or with a redirect that is not followed.
         RemoteProtocolError: the server's answer breaks a rule of the opening handshake.
     """
 
@@ -69,88 +65,62 @@ class connect:
         ssl: tls.SSLContext | None = None,
         unix: str | None = None,
         sock: socket.socket | None = None,
+        proxy: ProxyLike = True,
+        proxy_ssl: tls.SSLContext | None = None,
+        redirects: int = 0,
         tap: Tap | None = None,
         random: Callable[[int], bytes] = os.urandom,
         **options: Unpack[Options],
     ) -> None:
-        check_options(options)
-        check_compression(compression)
-        self._uri = parse(uri)
-        self._patience = patience_of(options)
-        self._new_connection = partial(
-            client_connection,
-            self._uri,
-            headers,
-            origin,
-            names(subprotocols),
-            compression,
-            user_agent,
-            limits_of(options),
-            random,
+        self._plan = plan(
+            uri,
+            headers=headers,
+            origin=origin,
+            subprotocols=subprotocols,
+            compression=compression,
+            user_agent=user_agent,
+            redirects=redirects,
+            random=random,
+            options=options,
         )
-        self._place = self._where(ssl, unix, sock)
-        self._unix = unix
+        check_way(self._plan, ssl is not None, unix is not None or sock is not None)
+        self._way = Way(ssl, unix, sock, proxy, proxy_ssl)
         self._tap = tap
 
-    def _where(self, ssl: tls.SSLContext | None, unix: str | None, sock: socket.socket | None) -> dict[str, Any]:
-        place: dict[str, Any] = {}
-        if self._uri.secure:
-            place["ssl"] = tls.create_default_context() if ssl is None else ssl
-            place["server_hostname"] = self._uri.host
-            place["ssl_shutdown_timeout"] = self._patience.closing
-        elif ssl is not None:
-            raise ValueError("an ssl context needs a wss:// URI")
-        if sock is not None:
-            return place | {"sock": sock}
-        if unix is not None:
-            return place | {"path": unix}
-        return place | {"host": self._uri.host, "port": self._uri.port}
-
-    async def _way(self, loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
-        """How to get there: if the name has addresses of both families, they race (RFC 8305 recommends 250 ms).
-
-        Otherwise not: asyncio's race loses a socket when it is cancelled at the wrong moment.
-        """
-        host = self._place.get("host")
-        if host is None or is_address(host):
-            return {}
-        found = await loop.getaddrinfo(host, self._uri.port, type=socket.SOCK_STREAM)
-        if len(found) == 1:
-            return {"host": found[0][4][0]}  # It need not be looked up again.
-        return {"happy_eyeballs_delay": 0.25} if len({family for family, *_ in found}) > 1 else {}
-
     async def _connect(self) -> WebSocket:
-        loop = asyncio.get_running_loop()
-        connection = self._new_connection()
-        opened: asyncio.Future[Request | Connected | Rejected | None] = loop.create_future()
+        plan, opening = self._plan, self._plan.patience.opening
+        deadline = None if opening is None else asyncio.get_running_loop().time() + opening
+        while True:
+            ws, event = await self._ask(plan, deadline)
+            if isinstance(event, Connected):
+                ws.response, ws.redirects = event, plan.redirects
+                return ws
+            ending = ws.closed
+            ws.abort()
+            if event is None:
+                raise opening_failed(ending)
+            plan = plan.after(event)
+
+    async def _ask(self, plan: Plan, deadline: float | None) -> tuple[WebSocket, Connected | Rejected | None]:
+        """Connect where the plan says, and ask for what it says; None for no answer."""
+        connection = plan.connection()
+        opened: asyncio.Future[Connected | Rejected | None] = asyncio.get_running_loop().create_future()
 
         def on_opening(ws: WebSocket, event: Request | Connected | Rejected | None) -> None:
+            assert not isinstance(event, Request)
             if not opened.done():
                 opened.set_result(event)
 
         def new() -> WebSocket:
-            return WebSocket(connection, self._patience, on_opening, self._tap)
+            return WebSocket(connection, plan.patience, on_opening, self._tap)
 
-        ws: WebSocket | None = None
+        ws = await self._way.lead(plan.uri, new, plan.patience, deadline)
         try:
-            async with asyncio.timeout(self._patience.opening):
-                if self._unix is None:
-                    _, ws = await loop.create_connection(new, **self._place | await self._way(loop))
-                else:
-                    _, ws = await loop.create_unix_connection(new, **self._place)
-                event = await opened
+            async with asyncio.timeout_at(deadline):
+                return ws, await opened
         except BaseException:
-            if ws is not None:
-                ws.abort()
+            ws.abort()
             raise
-        if isinstance(event, Connected):
-            ws.response = event
-            return ws
-        ending = ws.closed
-        ws.abort()
-        if isinstance(event, Rejected):
-            raise HandshakeRejected(event)
-        raise opening_failed(ending)
 
     def __await__(self) -> Generator[Any, None, WebSocket]:
         return self._connect().__await__()

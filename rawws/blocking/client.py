@@ -7,24 +7,13 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Unpack
 
+from rawws.blocking.way import Way
 from rawws.blocking.websocket import WebSocket
 from rawws.core.agreement import Compression
 from rawws.core.http1 import Connected, Rejected
-from rawws.endpoint import (
-    USER_AGENT,
-    HandshakeRejected,
-    HeadersLike,
-    Options,
-    Tap,
-    check_compression,
-    check_options,
-    client_connection,
-    limits_of,
-    names,
-    opening_failed,
-    patience_of,
-)
-from rawws.uri import URI, parse
+from rawws.endpoint import USER_AGENT, HeadersLike, Options, Tap, opening_failed
+from rawws.plan import Plan, check_way, plan
+from rawws.proxies import ProxyLike
 
 
 def connect(
@@ -38,6 +27,9 @@ def connect(
     ssl: tls.SSLContext | None = None,
     unix: str | None = None,
     sock: socket.socket | None = None,
+    proxy: ProxyLike = True,
+    proxy_ssl: tls.SSLContext | None = None,
+    redirects: int = 0,
     tap: Tap | None = None,
     random: Callable[[int], bytes] = os.urandom,
     **options: Unpack[Options],
@@ -51,83 +43,70 @@ def connect(
         subprotocols: offered in this order of preference.
         compression: what to offer, such as `rawws.Deflate()` (RFC 7692); None offers nothing.
         user_agent: the header of that name; None for none.
-        ssl: a context for wss://; the default one verifies the server.
+        ssl: a context for wss://; the default one verifies the server, also behind a proxy.
         unix: the path of a Unix socket to connect to, in place of the host in `uri`.
         sock: a connected socket, in place of it.
+        proxy: through which to connect: "http://user:password@host:port", or https, socks5, socks5h, socks4, socks4a;
+            True for the one that the environment names (`https_proxy`, `all_proxy`, …, `no_proxy`), if it names one,
+            and None for none.
+        proxy_ssl: a context for a proxy at https://; the default one verifies it.
+        redirects: how many are followed, never from wss to ws.  `headers` and the user of the URI do not go to another
+            origin.  `ws.redirects` tells where they led.
         tap: who listens on the wire.
         random: gives that many bytes nobody can predict.
         options: see `Options`.
 
     Raises:
-        ValueError: `uri` is none.
+        ValueError: `uri` is none, or the address of the proxy is none.
         OSError: the network, the name, or TLS.
+        ProxyError: the proxy is not there or refuses; it is an OSError too.
+        ImportError: for a SOCKS proxy, `rawws[proxy]` is not installed.
         TimeoutError: `open_timeout` is over.
-        HandshakeRejected: the server answered with another status.
+        HandshakeRejected: the server answered with another status, or with a redirect that is not followed.
         RemoteProtocolError: the server's answer breaks a rule of the opening handshake.
     """
-    check_options(options)
-    check_compression(compression)
-    where = parse(uri)
-    if ssl is not None and not where.secure:
-        raise ValueError("an ssl context needs a wss:// URI")
-    connection = client_connection(
-        where, headers, origin, names(subprotocols), compression, user_agent, limits_of(options), random
+    going = plan(
+        uri,
+        headers=headers,
+        origin=origin,
+        subprotocols=subprotocols,
+        compression=compression,
+        user_agent=user_agent,
+        redirects=redirects,
+        random=random,
+        options=options,
     )
-    patience = patience_of(options)
+    check_way(going, ssl is not None, unix is not None or sock is not None)
+    way = Way(ssl, unix, sock, proxy, proxy_ssl)
     began = monotonic()
-    deadline = None if patience.opening is None else began + patience.opening
-    sock = _open_socket(where, ssl, unix, sock, deadline)
-    ws = WebSocket(sock, connection, patience, tap, began)
+    while True:
+        ws = _open(going, way, tap, began)
+        answer = _shake_hands(ws)
+        if answer is None:
+            ws.redirects = going.redirects
+            return ws
+        going = going.after(answer)
+
+
+def _open(plan: Plan, way: Way, tap: Tap | None, began: float) -> WebSocket:
+    """A WebSocket that is connected where the plan says, and is to shake hands."""
+    connection, opening = plan.connection(), plan.patience.opening
+    sock = way.lead(plan.uri, None if opening is None else began + opening)
+    return WebSocket(sock, connection, plan.patience, tap, began)
+
+
+def _shake_hands(ws: WebSocket) -> Rejected | None:
+    """Wait for the answer; what it is if the connection is not open then."""
     try:
-        _shake_hands(ws)
+        event = ws.opening_event()
     except BaseException:
         ws.abort()
         raise
-    return ws
-
-
-def _open_socket(
-    uri: URI, ssl: tls.SSLContext | None, unix: str | None, sock: socket.socket | None, deadline: float | None
-) -> socket.socket:
-    """A connected socket, with TLS if the URI asks for it."""
-    if sock is None:
-        sock = _connected(uri, unix, deadline)
-    try:
-        if sock.family in (socket.AF_INET, socket.AF_INET6):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if uri.secure:
-            sock.settimeout(_left(deadline))
-            context = tls.create_default_context() if ssl is None else ssl
-            return context.wrap_socket(sock, server_hostname=uri.host)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _connected(uri: URI, unix: str | None, deadline: float | None) -> socket.socket:
-    if unix is None:
-        return socket.create_connection((uri.host, uri.port), _left(deadline))
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.settimeout(_left(deadline))
-        sock.connect(unix)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _left(deadline: float | None) -> float | None:
-    """Seconds until the deadline; a moment at least, for 0 would mean not to wait at all."""
-    return None if deadline is None else max(0.001, deadline - monotonic())
-
-
-def _shake_hands(ws: WebSocket) -> None:
-    event = ws.opening_event()
     if isinstance(event, Connected):
         ws.response = event
-    elif isinstance(event, Rejected):
-        raise HandshakeRejected(event)
-    else:
-        raise opening_failed(ws.closed)
+        return None
+    ending = ws.closed
+    ws.abort()
+    if isinstance(event, Rejected):
+        return event
+    raise opening_failed(ending)

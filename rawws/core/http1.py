@@ -532,6 +532,16 @@ def _parse_answer(head: bytes) -> tuple[h11.Connection, h11.Response | h11.Infor
     return http, answer
 
 
+def read_answer(head: bytes) -> Rejected:
+    """Status, reason and fields of the answer that begins with this whole head; nothing of its body.
+
+    Raises:
+        RemoteProtocolError: it is no HTTP.
+    """
+    _, answer = _parse_answer(head)
+    return Rejected(answer.status_code, bytes(answer.reason).decode("latin-1"), _pairs(answer.headers), b"")
+
+
 def _take_body(http: h11.Connection) -> tuple[bytes, bool]:
     """What of the body can be read now, and whether that was the last of it; also when the rest cannot be read."""
     body = b""

@@ -1,0 +1,173 @@
+"""Proxies to connect through, small and real: HTTP with CONNECT, and SOCKS 4, 4a and 5.
+
+They run in the loop of the test, keep what they were asked for, and can be made to answer in pieces, or wrong.
+"""
+
+import asyncio
+import ssl
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from ipaddress import ip_address
+from typing import Any
+
+USER, PASSWORD = "ann", "s3 cr:et/"
+LOGIN = "ann:s3%20cr%3Aet%2F"
+"""Both, as they stand in a URL."""
+
+
+class Proxy:
+    """A proxy that listens on loopback.
+
+    Args:
+        kind: the scheme of its URL.
+        wants_user: it lets only `USER` pass.
+        pieces: it sends what it says in pieces of so many bytes; 0 for whole.
+        context: it is reached with TLS.
+        host: its own name, for TLS.
+        to: where it connects, whatever it was asked for.
+    """
+
+    def __init__(
+        self,
+        kind: str = "http",
+        *,
+        wants_user: bool = False,
+        pieces: int = 0,
+        context: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        to: tuple[str, int] | None = None,
+    ) -> None:
+        self.kind = kind
+        self.wants_user = wants_user
+        self.pieces = pieces
+        self.context = context
+        self.host = host
+        self.to = to
+        self.asked: list[str] = []
+        """The places that clients asked for, "host:port"."""
+        self.heads: list[str] = []
+        """With HTTP, what they said."""
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"{self.kind}://{self.host}:{self.port}"
+
+    @property
+    def url_with_user(self) -> str:
+        """Its address, with the user and the password that it wants."""
+        return self.url.replace("://", f"://{LOGIN}@")
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator["Proxy"]:
+        server = await asyncio.start_server(self._converse, "127.0.0.1", 0, ssl=self.context)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            with suppress(OSError, EOFError, asyncio.CancelledError):
+                place = await (self._http if self.kind.startswith("http") else self._socks)(reader, writer)
+                if place is not None:
+                    await self._pass_on(reader, writer, place)
+        finally:
+            self._tasks.discard(task)
+            writer.transport.abort()
+
+    async def _say(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        for at in range(0, len(data), self.pieces or len(data)):
+            writer.write(data[at : at + (self.pieces or len(data))])
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, place: tuple[str, int]
+    ) -> None:
+        far_reader, far_writer = await asyncio.open_connection(*(self.to or place))
+        try:
+            await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+        finally:
+            far_writer.transport.abort()
+
+    # --- HTTP -----------------------------------------------------------------------------------------------------
+
+    async def _http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int] | None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.heads.append(head)
+        method, place, _ = head.split("\r\n")[0].split(" ")
+        self.asked.append(place)
+        assert "CONNECT" == method
+        login = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        if self.wants_user and f"Proxy-Authorization: Basic {login}" not in head.split("\r\n"):
+            body = b"Who are you?"
+            await self._say(
+                writer,
+                b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\n"
+                b"Content-Length: %d\r\n\r\n%b" % (len(body), body),
+            )
+            return None
+        await self._say(writer, b"HTTP/1.1 200 Connection established\r\nVia: 1.1 here\r\n\r\n")
+        host, _, port = place.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    # --- SOCKS ----------------------------------------------------------------------------------------------------
+
+    async def _socks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int] | None:
+        version = (await reader.readexactly(1))[0]
+        place = await (self._socks5 if version == 5 else self._socks4)(reader, writer)
+        if place is not None:
+            self.asked.append(f"{place[0]}:{place[1]}")
+        return place
+
+    async def _socks4(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int] | None:
+        _, *numbers = await reader.readexactly(7)
+        port, address = numbers[0] * 256 + numbers[1], bytes(numbers[2:])
+        user = (await reader.readuntil(b"\0"))[:-1].decode()
+        host = str(ip_address(address))
+        if address[:3] == bytes(3) and address[3]:
+            host = (await reader.readuntil(b"\0"))[:-1].decode()
+        allowed = not self.wants_user or user == USER
+        await self._say(writer, bytes([0, 0x5A if allowed else 0x5D]) + bytes(6))
+        return (host, port) if allowed else None
+
+    async def _socks5(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int] | None:
+        methods = await reader.readexactly((await reader.readexactly(1))[0])
+        wanted = 2 if self.wants_user else 0
+        await self._say(writer, bytes([5, wanted if wanted in methods else 0xFF]))
+        if wanted not in methods:
+            return None
+        if self.wants_user:
+            await reader.readexactly(1)
+            given = [await reader.readexactly((await reader.readexactly(1))[0]) for _ in range(2)]
+            right = [USER.encode(), PASSWORD.encode()] == given
+            await self._say(writer, bytes([1, 0 if right else 1]))
+            if not right:
+                return None
+        *_, kind = await reader.readexactly(4)
+        size = {1: 4, 4: 16}.get(kind) or (await reader.readexactly(1))[0]
+        address = await reader.readexactly(size)
+        host = address.decode() if kind == 3 else str(ip_address(address))
+        port = int.from_bytes(await reader.readexactly(2))
+        await self._say(writer, bytes([5, 0, 0, 1, 127, 0, 0, 1, 0, 0]))
+        return host, port
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    if writer.can_write_eof():
+        writer.write_eof()
+    else:
+        writer.close()

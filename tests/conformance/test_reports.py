@@ -358,6 +358,56 @@ class TestComparing:
         assert told.endswith("1 worse  1 better  1 changed  1 new  1 gone  0 the same")
 
 
+class TestComparingSeveral:
+    """More than two reports, as a matrix."""
+
+    def reports(self) -> list[Report]:
+        """Three: the last has a case that the others have not."""
+        verdicts = [
+            (Verdict.PASS, Verdict.PASS, Verdict.PASS, Verdict.FAIL, Verdict.PASS),
+            (Verdict.FAIL, Verdict.FAIL, Verdict.SKIP, Verdict.FAIL, Verdict.PASS),
+            (Verdict.WARN, Verdict.WARN, Verdict.INFO, Verdict.FAIL, Verdict.XFAIL),
+        ]
+        ids = ["6455/5.4/4.1", "6455/5.4/4.2", "6455/5.4/8.1", "6455/5.4/9", "6455/5.4/6.1"]
+        found = [
+            Report(f"it {n}", Role.SERVER, [Result(*one) for one in zip(ids, row)]) for n, row in enumerate(verdicts)
+        ]
+        found[2].results.append(Result("6455/5.4/7.1", Verdict.FAIL))
+        return found
+
+    def test_has_a_line_for_what_differs_and_a_column_for_each_report(self) -> None:
+        """Cases of a family that go the same way share a line; where nobody fails, there is none."""
+        told = text(comparing.tell_several(self.reports(), width=100)).splitlines()
+
+        assert told[1].endswith("1 pass, 3 fail, 1 skip; 2 worse and 0 better than 1")
+        assert [
+            "                        1     2     3",
+            "6455/5.4/4.1-2          pass  fail  warn  A message is finished before the next one begins.",
+            "6455/5.4/6.1            pass  pass  xfail",
+            "6455/5.4/7.1            -     -     fail",
+        ] == [told[4], told[5], *(line[:41].rstrip() for line in told[6:8])]
+        assert [
+            "5 cases not the same everywhere; 1 that nobody fails left out (-v)",
+            "1 case the same",
+        ] == told[8:]
+        everything = text(comparing.tell_several(self.reports(), width=100, all_of_it=True))
+        assert "6455/5.4/8.1            pass  skip  info" in everything
+
+    def test_has_letters_where_words_have_no_room(self) -> None:
+        """And says what they mean."""
+        told = text(comparing.tell_several(self.reports() * 4, width=80)).splitlines()
+
+        assert "6455/5.4/4.1-2          .  F  w  .  F  w  .  F  w  .  F  w  A message is fi" in told[14][:80]
+        assert 80 >= max(len(line) for line in told[13:-2])
+        assert ". pass, F fail, w warn, i info, s skip, E error, x xfail, X xpass, - not run" in told
+
+    def test_says_so_if_all_is_the_same(self) -> None:
+        """No matrix at all."""
+        told = text(comparing.tell_several(self.reports()[:1] * 3, width=80)).splitlines()
+
+        assert ["", "0 cases not the same everywhere", "5 cases the same"] == told[3:]
+
+
 def test_every_report_bears_a_case_that_is_not_known_here() -> None:
     """A report of another version may have more."""
     found = one(Verdict.FAIL, id="9999/1/1.1", got="nothing")

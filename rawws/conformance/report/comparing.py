@@ -1,7 +1,8 @@
-"""Two reports side by side: what got better, what got worse, what is new."""
+"""Reports side by side: of two, what got better, what got worse and what is new; of more, a matrix of what differs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from rawws.conformance.case import order
 from rawws.conformance.report import words
@@ -77,8 +78,7 @@ def tell(before: Report, after: Report, all_of_it: bool = False) -> Iterator[Lin
     """The comparison for people; new and vanished cases are counted, and listed if all is wanted."""
     found = compare(before, after)
     for report, name in ((before, "before"), (after, "after")):
-        counts = ", ".join(f"{count} {verdict.value}" for verdict, count in words.tally(report).items())
-        yield [(f"{name:8}", "quiet"), f"{report.target}, {report.began:%Y-%m-%d %H:%M}: {counts}"]
+        yield [(f"{name:8}", "quiet"), _in_short(report)]
     yield []
     for title, changes, style in (
         ("worse", found.worse, "bad"),
@@ -98,7 +98,85 @@ def tell(before: Report, after: Report, all_of_it: bool = False) -> Iterator[Lin
     ]
 
 
+def _in_short(report: Report) -> str:
+    counts = ", ".join(f"{count} {verdict.value}" for verdict, count in words.tally(report).items())
+    return f"{report.target}, {report.began:%Y-%m-%d %H:%M}: {counts}"
+
+
 def _line(title: str, change: Change, style: str) -> Line:
     names = " → ".join(verdict.value for verdict in (change.before, change.after) if verdict is not None)
     said = f": {change.said}" if change.said else ""
     return [(f"{title:8}", style), (f"{change.id:18}", "title"), f" {names:13} {words.title_of(change.id)}{said}"]
+
+
+# --- Several --------------------------------------------------------------------------------------------------------
+
+LETTERS = {
+    Verdict.PASS: ".",
+    Verdict.FAIL: "F",
+    Verdict.WARN: "w",
+    Verdict.INFO: "i",
+    Verdict.SKIP: "s",
+    Verdict.ERROR: "E",
+    Verdict.XFAIL: "x",
+    Verdict.XPASS: "X",
+    None: "-",
+}
+"""What stands in the matrix where there is no room for words; None: it was not run."""
+
+IDS, TITLE, MARGIN = 24, 24, 8
+"""Columns for ids, and at least so many for what they are: beside words, and beside letters."""
+
+
+def tell_several(reports: Sequence[Report], width: int = 80, all_of_it: bool = False) -> Iterator[Line]:
+    """A matrix of the cases that differ, one column for each report; what is the same in all of them is counted.
+
+    Args:
+        reports: the first is the one that the others are held against.
+        width: columns.
+        all_of_it: also those with which nothing is wrong anywhere, such as passed here and skipped there.
+    """
+    for number, report in enumerate(reports, 1):
+        found = compare(reports[0], report)
+        change = f"; {len(found.worse)} worse and {len(found.better)} better than 1" if number > 1 else ""
+        yield [(f"{number:<3}", "title"), f"{_in_short(report)}{change}"]
+    yield []
+    rows = _rows(reports)
+    differ = {id: row for id, row in rows.items() if len(set(row)) > 1}
+    loud = {id: row for id, row in differ.items() if any(RANK.get(one, 0) >= RANK[Verdict.WARN] for one in row if one)}
+    yield from _matrix(differ if all_of_it else loud, len(reports), width)
+    calm = len(differ) - len(loud)
+    hidden = f"; {calm} that nobody fails left out (-v)" if calm and not all_of_it else ""
+    yield [(f"{words.counted(len(differ), 'case')} not the same everywhere", "title"), f"{hidden}"]
+    yield [f"{words.counted(len(rows) - len(differ), 'case')} the same"]
+
+
+Row = tuple[Verdict | None, ...]
+
+
+def _rows(reports: Sequence[Report]) -> dict[str, Row]:
+    """The verdicts of each case, by id, in order."""
+    found = [{result.id: result.verdict for result in report.results} for report in reports]
+    ids = sorted({id for verdicts in found for id in verdicts}, key=order)
+    return {id: tuple(verdicts.get(id) for verdicts in found) for id in ids}
+
+
+def _matrix(rows: dict[str, Row], columns: int, width: int) -> Iterator[Line]:
+    """A line for the cases of a family with the same verdicts."""
+    if not rows:
+        return
+    in_words = IDS + 6 * columns + TITLE <= width
+    cell = 6 if in_words else 3
+    yield [(" " * IDS + "".join(f"{number:<{cell}}" for number in range(1, columns + 1)).rstrip(), "title")]
+    for (_, row), group in groupby(rows, lambda id: (words.family_of(id), rows[id])):
+        ids = list(group)
+        line: Line = [(f"{words.ids_in_short(ids):{IDS - 1}} ", "title")]
+        for verdict in row:
+            name = LETTERS[verdict] if not in_words else "-" if verdict is None else verdict.value
+            line.append((f"{name:{cell}}", "quiet" if verdict is None else words.STYLES[verdict]))
+        title = f"{words.title_of(ids[0])}: " * (len(ids) == 1) + words.requirement_of(ids[0])
+        room = max(MARGIN, width - IDS - cell * columns)
+        yield [*line, title if len(title) <= room else f"{title[: room - 1]}…"]
+    if not in_words:
+        names = (f"{letter} {'not run' if verdict is None else verdict.value}" for verdict, letter in LETTERS.items())
+        yield [(", ".join(names), "quiet")]

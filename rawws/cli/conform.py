@@ -25,7 +25,8 @@ under its section, and says what was sent, what had to come and what came.
   rawws conform list [GLOB]             which cases there are
   rawws conform explain ID              what a case asks for, and how it goes
   rawws conform replay REPORT.json [ID] run what failed again, and see all of it
-  rawws conform compare A.json B.json   what got better, and what got worse
+  rawws conform compare A.json B.json   what got better, and what got worse; of
+                                        more than two, all that differs
 
 Without a URL or a command, our own server or client is tested.
 
@@ -34,7 +35,8 @@ try it:
   rawws conform explain 6455/5.4/4.1
 
 exit code: 0 no unexpected failure, 1 some, 2 a wrong command line, 3 the
-target is not there or is no echo, 4 a bug of rawws, 130 Ctrl-C or SIGTERM
+target is not there or is no echo, 4 a bug of rawws or a report that cannot be
+written, 130 Ctrl-C or SIGTERM
 """
 
 
@@ -110,15 +112,23 @@ def _replay(parser: ConformParser) -> None:
 
 
 def _compare(parser: ConformParser) -> None:
-    parser.add_argument("before", metavar="A.json")
-    parser.add_argument("after", metavar="B.json")
-    parser.add_argument("--html", metavar="FILE", help="both side by side, on one page")
-    parser.add_argument("-v", "--verbose", action="store_true", help="name every case that is new or gone")
+    parser.add_argument(
+        "reports", nargs="+", metavar="REPORT.json", help="as --json wrote them; the first is the oldest"
+    )
+    parser.add_argument("--html", metavar="FILE", help="side by side, on one page")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="name every case that is new, gone or not the same"
+    )
 
 
 VERBS = {
     "list": Verb("[GLOB]", "Which cases there are: families, or with a GLOB each case.", list_cases, _list),
     "explain": Verb("[--client] ID", "What a case asks for, and how it goes with our own endpoint.", explain, _explain),
     "replay": Verb("REPORT.json [ID ...]", "Run cases of a report again, and show all that was said.", replay, _replay),
-    "compare": Verb("[options] A.json B.json", "What changed between two reports of a target.", compare, _compare),
+    "compare": Verb(
+        "[options] A.json B.json [C.json ...]",
+        "What changed between two reports of a target, or differs between several.",
+        compare,
+        _compare,
+    ),
 }

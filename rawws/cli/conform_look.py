@@ -8,8 +8,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from rawws.cli.conform_files import check_file, page, write_all
 from rawws.cli.conform_options import Outcome, parser_for, unknown, wrong
-from rawws.cli.conform_run import Run, show, write_html
+from rawws.cli.conform_run import Run, show
 from rawws.cli.terminal import Terminal
 from rawws.conformance import CASES, Report, Result, Target, Verdict
 from rawws.conformance.case import Case, Opening, order
@@ -21,6 +22,9 @@ from rawws.core.settings import Role
 
 MOST_EXPLAINED = 12
 """Cases at once."""
+
+MOST_COLUMNS = 1000
+"""For those who read a pipe, and want all of it."""
 
 
 def cases_like(glob: str) -> list[Case]:
@@ -240,15 +244,26 @@ class _Again(Run):
 
 
 def compare(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """What changed between two reports."""
-    before, after = load(arguments.before), load(arguments.after)
-    if before.role is not after.role:
-        raise wrong(f"{arguments.before} is about a {before.role.value}, {arguments.after} about a {after.role.value}")
-    for line in comparing.tell(before, after, arguments.verbose):
-        show(terminal.out, line)
+    """What changed between two reports, or differs between several."""
+    paths = arguments.reports
+    if len(paths) < 2:
+        raise wrong(f"there is nothing to compare {paths[0]} with; give two reports, or more")
+    if arguments.html not in (None, "-"):
+        check_file("html", Path(arguments.html))
+    reports = [load(path) for path in paths]
+    first, *others = reports
+    for path, other in zip(paths[1:], others):
+        if first.role is not other.role:
+            raise wrong(f"{paths[0]} is about a {first.role.value}, {path} about a {other.role.value}")
+    if len(reports) == 2:
+        lines = comparing.tell(first, others[0], arguments.verbose)
+    else:
+        columns = terminal.width if terminal.stdout.isatty() else MOST_COLUMNS
+        lines = comparing.tell_several(reports, columns, arguments.verbose)
+    for line in lines:
+        show(terminal.err if arguments.html == "-" else terminal.out, line)
     if arguments.html is not None:
-        try:
-            Path(arguments.html).write_text(write_html([before, after]), encoding="utf-8")
-        except OSError as error:
-            raise wrong(f"--html {arguments.html}: {error.strerror}") from None
-    return Outcome.FAILED if comparing.compare(before, after).worse else Outcome.OK
+        pages = page()
+        if failures := write_all([(arguments.html, lambda: str(pages.write(reports)))], terminal.stdout):
+            raise wrong("; ".join(failures), Outcome.TESTER)
+    return Outcome.FAILED if any(comparing.compare(first, other).worse for other in others) else Outcome.OK

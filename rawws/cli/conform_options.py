@@ -30,7 +30,7 @@ class Outcome(IntEnum):
     UNREACHABLE = 3
     """The target is not there, or is nothing that can be tested."""
     TESTER = 4
-    """The tester itself failed: a bug in rawws."""
+    """The tester itself failed: a bug in rawws, or a report that cannot be written."""
     INTERRUPTED = 130
     """Ctrl-C or SIGTERM; what was found until then was written."""
 
@@ -119,7 +119,8 @@ _SUMMARY = {
 
 _EXITS = """\
 exit code: 0 no unexpected failure, 1 some, 2 a wrong command line, 3 the
-target is not there or is no echo, 4 a bug of rawws, 130 Ctrl-C or SIGTERM
+target is not there or is no echo, 4 a bug of rawws or a report that cannot be
+written, 130 Ctrl-C or SIGTERM
 """
 
 _EPILOG = {

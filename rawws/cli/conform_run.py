@@ -2,17 +2,16 @@
 
 import argparse
 import asyncio
-import importlib
-import os
 import shlex
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from rawws.cli.conform_files import Writing, check_directory, check_file, page, write_all
 from rawws.cli.conform_options import (
     Options,
     Outcome,
@@ -74,7 +73,9 @@ class Run:
         self.role = role
         self.today = today or datetime.now(UTC).date()
         self.files = {name: getattr(arguments, name) for name in ("json", "html", "junit", "markdown")}
-        self.say = terminal.err if "-" in self.files.values() else terminal.out
+        self.say = self._carefully(terminal.err if "-" in self.files.values() else terminal.out)
+        self.say_besides = self._carefully(terminal.err)
+        self._unsaid: OSError | None = None
         self.report = Report("", role, command=tuple(self._command(options)))
         self._gone = False
         self.view = View(terminal.width, arguments.verbose, self.repeat)
@@ -99,9 +100,27 @@ class Run:
             interrupted = True
         self.report.problems += [*self._stops(interrupted), *expectations.problems(self._expected, self.today)]
         code = Outcome.INTERRUPTED if interrupted else self._outcome()
+        unwritten = write_all(self._reports(code), self.terminal.stdout)
+        code = Outcome.TESTER if unwritten else code
         self._tell(code)
-        self._write(code)
+        if self._unsaid is not None:
+            unwritten.append(f"cannot write to stdout: {self._unsaid.strerror}")
+        if unwritten:
+            raise Trouble(f"rawws conform: {'; '.join(unwritten)}", Outcome.TESTER)
         return code
+
+    def _carefully(self, say: Say) -> Say:
+        """Say it, if anybody hears it: the reader may be gone, or the disk full, and yet the run goes on."""
+
+        def carefully(*pieces: Any) -> None:
+            try:
+                say(*pieces)
+            except BrokenPipeError:
+                pass
+            except OSError as error:
+                self._unsaid = error
+
+        return carefully
 
     # --- Before -----------------------------------------------------------------------------------------------------
 
@@ -142,17 +161,13 @@ class Run:
         """What cannot be written is said before the run, and not behind it."""
         for name, path in [*self.files.items(), ("write-expect", self.arguments.write_expect)]:
             if path not in (None, "-"):
-                _check_file(name, Path(path))
+                check_file(name, Path(path))
         if list(self.files.values()).count("-") > 1:
             raise wrong("only one report can go to stdout")
         if self.arguments.html is not None:
-            _html()  # If it is not there, nobody should wait for it.
-        directory = self.arguments.autobahn_json
-        if directory is not None:
-            try:
-                directory.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise wrong(f"--autobahn-json {directory}: {error.strerror}; give a directory") from None
+            page()  # If it is not there, nobody should wait for it.
+        if self.arguments.autobahn_json is not None:
+            check_directory("autobahn-json", self.arguments.autobahn_json)
 
     def _read(self, path: Path | None) -> expectations.Expectations:
         if path is None:
@@ -166,7 +181,7 @@ class Run:
 
     def _warn_of_strangers(self) -> None:
         for id in expectations.strangers(self._expected, CASES):
-            self.terminal.err((f"--expect: no case is called {id}", "warn"))
+            self.say_besides((f"--expect: no case is called {id}", "warn"))
 
     # --- Running ----------------------------------------------------------------------------------------------------
 
@@ -176,7 +191,7 @@ class Run:
             return
         async with self._target() as target:
             self.report.target = self.arguments.name or target.name
-            self.terminal.err(*self._first_line(target, len(cases)))
+            self.say_besides(*self._first_line(target, len(cases)))
             quiet = self.arguments.quiet or self.arguments.verbose
             with progress(self.terminal.stderr, 0 if quiet else len(cases)) as advance:
                 try:
@@ -195,7 +210,7 @@ class Run:
             patience=patience_of(self.arguments),
             ssl=server_context(self.arguments),
         )
-        say = self.terminal.err
+        say = self.say_besides
         quiet = self.arguments.quiet or self.arguments.verbose
         with progress(self.terminal.stderr, 0 if quiet else len(cases)) as advance:
             try:
@@ -306,33 +321,22 @@ class Run:
         for line in summary(self.report, code, self.terminal.width):
             show(self.say, line)
 
-    def _write(self, code: Outcome) -> None:
-        for path, text in self._reports(code):
-            if path == "-":
-                self.terminal.stdout.write(text)
-                self.terminal.stdout.flush()
-                continue
-            try:
-                Path(path).write_text(text, encoding="utf-8", errors="backslashreplace")
-            except OSError as error:
-                raise Trouble(f"rawws conform: cannot write {path}: {error.strerror}", Outcome.TESTER) from None
-
-    def _reports(self, code: Outcome) -> Iterator[tuple[str | Path, str]]:
+    def _reports(self, code: Outcome) -> Iterator[Writing]:
         report, arguments = self.report, self.arguments
         view = View(100, False, self.repeat)
         failing = {*FAILING[arguments.fail_on], *([Verdict.XPASS] if arguments.strict_expect else [])}
         if arguments.json is not None:
-            yield arguments.json, as_json.dump(report, arguments.transcripts)
+            yield arguments.json, lambda: as_json.dump(report, arguments.transcripts)
         if arguments.junit is not None:
-            yield arguments.junit, junit.write(report, failing, view)
+            yield arguments.junit, lambda: junit.write(report, failing, view)
         if arguments.markdown is not None:
-            yield arguments.markdown, markdown.write(report, view, code)
+            yield arguments.markdown, lambda: markdown.write(report, view, code)
         if arguments.autobahn_json is not None:
-            yield arguments.autobahn_json / "index.json", autobahn.write(report, arguments.name)
+            yield arguments.autobahn_json / "index.json", lambda: autobahn.write(report, arguments.name)
         if arguments.html is not None:
-            yield arguments.html, write_html([report])
+            yield arguments.html, lambda: page().write([report])
         if arguments.write_expect is not None:
-            yield arguments.write_expect, expectations.write(report, self.today, self._expected)
+            yield arguments.write_expect, lambda: expectations.write(report, self.today, self._expected)
 
 
 class _Listener:
@@ -373,25 +377,3 @@ def _termination_as_ctrl_c() -> Iterator[None]:
 def show(say: Say, line: Line) -> None:
     """A line of a report."""
     say(*(piece if isinstance(piece, str) or piece[1] else piece[0] for piece in line))
-
-
-def _check_file(name: str, path: Path) -> None:
-    if path.is_dir():
-        raise wrong(f"--{name} {path} is a directory; give a file")
-    if not path.parent.is_dir():
-        raise wrong(f"--{name} {path}: there is no directory {path.parent}")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise wrong(f"--{name} {path} cannot be written; it is not permitted")
-
-
-def _html() -> Any:
-    """The module that writes pages: it needs more than the others."""
-    try:
-        return importlib.import_module("rawws.conformance.report.html")
-    except ModuleNotFoundError as error:
-        raise wrong(f"--html needs {error.name}: pip install 'rawws[conform]'") from None
-
-
-def write_html(reports: Sequence[Report]) -> str:
-    """Reports as one page: a matrix, if there are several."""
-    return str(_html().write(reports))

@@ -99,7 +99,8 @@ class ListeningTarget:
         Args:
             cases: those that have a number, in this order; the passive ones among them are judged at the end.
             settings: `jobs` means nothing here, for it is the client that decides.
-            on_result: called with each verdict as it comes.
+            on_result: called with each verdict as it comes.  What it raises ends the run, and is raised here, when all
+                that was found is in the report.
             report: to be filled in; who gives one has what was found so far, also if this is cancelled.
             on_listening: called with the URL when clients can come.
 
@@ -128,9 +129,11 @@ class ListeningTarget:
         finally:
             server.close()
             await dialogue.end()
-            conclude(report, cases, on_result)
+            conclude(report, cases, dialogue.hear)
             report.target = self.name
             report.seconds = round(monotonic() - began, 3)
+        if dialogue.raised is not None:
+            raise dialogue.raised
         return report
 
 
@@ -150,6 +153,8 @@ class _Dialogue:
         self.settings = settings
         self.on_result = on_result
         self.report = report
+        self.raised: Exception | None = None
+        """By `on_result`."""
         self._over = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._came = 0
@@ -243,7 +248,16 @@ class _Dialogue:
         """A case that was asked for once more has its last verdict."""
         self.report.results[:] = [each for each in self.report.results if each.id != result.id]
         self.report.results.append(result)
-        self.on_result(result)
+        self.hear(result)
+
+    def hear(self, result: Result) -> None:
+        """Tell of a verdict, until that is too much for who listens."""
+        if self.raised is None:
+            try:
+                self.on_result(result)
+            except Exception as error:
+                self.raised = error
+                self._over.set()
 
 
 class _Connection:

@@ -30,6 +30,8 @@ FEW = ["--include", "6455/5.4/4"]
 """Four cases, which an echo that looks at nothing fails."""
 
 
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk here that is always full")
+
 ENDING = [signal.SIGINT, signal.SIGTERM]
 
 _COMES_TWICE = """
@@ -297,6 +299,8 @@ class TestUsage:
             (["explain", "6455/5.4/*"], "rawws conform list '6455/5.4/*' names them"),
             (["explain", "--client", "6455/4.2.1/1.1"], "is for servers; leave --client out"),
             (["replay", "/nowhere.json"], "No such file or directory; --json FILE writes a report"),
+            (["compare", "/dev/null"], "give two reports, or more"),
+            (["compare", "/dev/null", "/dev/null", "--html", "/nowhere/a.html"], "there is no directory /nowhere"),
             (["replay", "/dev/null"], "it is not JSON"),
         ],
     )
@@ -331,6 +335,54 @@ class TestReports:
         assert "FAILED" == json.loads((tmp_path / "ab/index.json").read_text())["it"]["5.18"]["behavior"]
         assert f"repeat    rawws conform replay {tmp_path / 'a.json'} 6455/5.4/4.1\n" in out
 
+    @FULL
+    def test_one_that_cannot_be_written_harms_no_other(self, run: Run, naive: str, tmp_path: Path) -> None:
+        """One line says which and where it is instead; the others are there, and it exits with 4."""
+        files = ["--json", "/dev/full", "--junit", str(tmp_path / "a.xml")]
+        code, out, err = run("conform", "server", naive, *FEW, *files)
+
+        found = re.fullmatch("rawws conform: cannot write /dev/full: .* \\(it is in (.*)\\)", err.splitlines()[-1])
+        assert found is not None
+        assert (4, True) == (code, "0 pass  4 fail" in out)
+        assert 4 == len(as_json.load(Path(found[1]).read_text()).failures)
+        assert "4" == xml.parse(tmp_path / "a.xml").getroot().get("failures")
+        Path(found[1]).unlink()
+
+    def test_a_report_whose_making_fails_harms_no_other(
+        self, run: Run, naive: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is a bug of ours, and yet what was found is kept."""
+        monkeypatch.setattr("rawws.conformance.report.junit.write", lambda *_: 1 // 0)
+        code, out, err = run("conform", "server", naive, *FEW, "--junit", "a.xml", "--markdown", str(tmp_path / "a.md"))
+
+        assert "rawws conform: no a.xml: ZeroDivisionError: " in err.splitlines()[-1]
+        assert (4, True, True) == (code, "4 fail" in out, "4 fail" in (tmp_path / "a.md").read_text())
+
+    @FULL
+    def test_a_full_disk_under_stdout_is_told(self, naive: str, tmp_path: Path) -> None:
+        """The files are written all the same."""
+        path = tmp_path / "a.json"
+        argv = [sys.executable, "-m", "rawws", "conform", "server", naive, *FEW, "-v", "--json", str(path)]
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True)
+
+        assert 4 == done.returncode
+        assert "rawws conform: cannot write to stdout: No space left on device" == done.stderr.splitlines()[-1]
+        assert 4 == len(as_json.load(path.read_text()).failures)
+
+    @pytest.mark.parametrize("options", [[], ["-v"]])
+    def test_who_stops_reading_stops_nothing(self, naive: str, tmp_path: Path, options: list[str]) -> None:
+        """As with `| head -1`: the run goes on to its end, in silence, and exits as it would."""
+        path = tmp_path / "a.json"
+        process = spawn("conform", "server", naive, *FEW, *options, "--json", str(path))
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        code, _, err = finish(process)
+
+        assert (1, f"Testing {naive}: 4 cases\n") == (code, err)
+        assert 4 == len(as_json.load(path.read_text()).failures)
+
     def test_one_may_go_to_stdout(self, run: Run, naive: str) -> None:
         """Then what is for people goes to stderr."""
         code, out, err = run("conform", "server", naive, *FEW, "--json", "-")
@@ -354,10 +406,24 @@ class TestReports:
             report = as_json.load(_EMPTY)
             report.results.append(Result("6455/5.4/4.1", verdict, got="text 'b'"))
             (tmp_path / name).write_text(as_json.dump(report))
-        a, b = str(tmp_path / "a"), str(tmp_path / "b")
+        a, b, page = str(tmp_path / "a"), str(tmp_path / "b"), tmp_path / "page.html"
 
         assert (1, True) == ((outcome := run("conform", "compare", a, b)).code, "1 worse" in outcome.out)
         assert (0, True) == ((outcome := run("conform", "compare", b, a)).code, "1 better" in outcome.out)
+        assert 1 == run("conform", "compare", a, b, a, "--html", str(page)).code
+        assert 0 == run("conform", "compare", b, a, b).code
+        assert "<!doctype html>" in page.read_text().lower()
+        assert run("conform", "compare", a, b, "--html", "-").out.lower().startswith("<!doctype html>")
+
+    def test_more_than_two_are_a_matrix(self, run: Run, tmp_path: Path) -> None:
+        """One column for each."""
+        paths = [str(tmp_path / name) for name in "abc"]
+        for path, verdict in zip(paths, (Verdict.PASS, Verdict.FAIL, Verdict.WARN)):
+            report = as_json.load(_EMPTY)
+            report.results.append(Result("6455/5.4/4.1", verdict))
+            Path(path).write_text(as_json.dump(report))
+
+        assert "\n6455/5.4/4.1            pass  fail  warn  text in text: " in run("conform", "compare", *paths).out
 
     @pytest.mark.parametrize("sent", ENDING)
     def test_an_interrupted_run_keeps_what_it_found(self, tmp_path: Path, sent: signal.Signals) -> None:

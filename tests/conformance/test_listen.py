@@ -211,3 +211,25 @@ def test_a_port_that_is_taken_is_told_of() -> None:
         target = ListeningTarget(port=taken.getsockname()[1])
         with pytest.raises(Unreachable, match="cannot be listened on"):
             asyncio.run(target.run([]))
+
+
+def test_a_callback_that_raises_loses_nothing() -> None:
+    """The run ends and raises it, and what was found stands in the report that was given."""
+    report = Report("it", Role.CLIENT)
+
+    def full(result: Result) -> None:
+        raise OSError("the disk is full")
+
+    async def go() -> None:
+        adapters: list[asyncio.Future[object]] = []
+        await ListeningTarget(port=0, patience=PATIENCE).run(
+            select(Role.CLIENT, include=["6455/5.4/1"]),
+            on_result=full,
+            report=report,
+            on_listening=lambda url: adapters.append(asyncio.ensure_future(asked(f"{url}/runCase?case=1&agent=it"))),
+        )
+
+    with pytest.raises(OSError, match="the disk is full"):
+        asyncio.run(go())
+    assert ["6455/5.4/1.1", "it"] == [report.results[0].id, report.target]
+    assert report.count(Verdict.SKIP) == len(report.results) - 1

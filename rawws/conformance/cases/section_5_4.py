@@ -1,6 +1,6 @@
 """RFC 6455 section 5.4: fragmentation."""
 
-from rawws.conformance.case import MAY, MUST, family
+from rawws.conformance.case import MUST, family
 from rawws.conformance.closing import refused
 from rawws.conformance.heard import Close, End, Pong, Text
 from rawws.conformance.peer import Peer
@@ -155,8 +155,9 @@ async def binary_fragments(peer: Peer, size: int) -> None:
     await peer.echoes(data)
 
 
-# Autobahn demands 1000 (7.1.5), but nothing forbids to end a connection within a message, nor to complain of it.
-@family("6455/5.4/9", MAY, autobahn=["7.1.5"])
+# Autobahn demands 1000 (7.1.5), but nothing forbids to end a connection within a message, nor to complain of it.  What
+# came is told; that nothing comes is wrong (5.5.1).
+@family("6455/5.4/9", MUST, autobahn=["7.1.5"])
 async def close_in_message(peer: Peer) -> None:
     """A Close in the middle of a message is answered: with 1000, or as a violation."""
     await peer.send(peer.text("one", fin=False), peer.close(1000))

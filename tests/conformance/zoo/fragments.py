@@ -145,6 +145,12 @@ FRAGMENTS = [
         "6455/5.4/8.1-2 6455/5.5.2/3",
         when(lambda one: is_fragment(one) and one.header.opcode == BINARY, opcode=TEXT),
     ),
+    Animal(
+        "ignores a Close in a message",
+        "6455/5.4/9",
+        in_message(lambda one, line: NOTHING if is_(CLOSE)(one) else one.raw),
+        silent=True,
+    ),
     Animal("takes 100 fragments", "6455/5.4/8.2", at_most(100, CONTINUATION)),
 ]
 
@@ -191,7 +197,7 @@ def no_ping_behind_a_pong(frames: list[Frame], line: Line) -> bytes:
     return octets
 
 
-ANSWERS = "6455/5.5.2/1.1-5 6455/5.5.3/1.3"
+ANSWERS = "6455/5.5.2/1.1-5 6455/5.5.2/2.1-2 6455/5.5.3/1.3"
 """Cases with a ping that is right, beside those with one in a message."""
 
 CONTROLS = [
@@ -205,7 +211,7 @@ CONTROLS = [
     ),
     Animal(
         "answers with nothing in its pongs",
-        f"6455/5.5.2/1.2-5 6455/5.5.3/1.3 {PINGS_WITHIN}",
+        f"6455/5.5.2/1.2-5 6455/5.5.2/2.1-2 6455/5.5.3/1.3 {PINGS_WITHIN}",
         says=pongs(lambda payload: NOTHING),
     ),
     Animal("cuts its pongs", "6455/5.5.2/1.4-5", says=pongs(lambda payload: payload[:124])),

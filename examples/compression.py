@@ -62,6 +62,9 @@ class Shortener:
         compressed: bytes = stream.compress(data) + stream.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
         return compressed
 
+    def share(self, data: bytes, memo: dict[Any, Any]) -> bytes:
+        return self.compress(data, last=True)
+
 
 class Expander:
     def __init__(self, phrases: bytes) -> None:

@@ -22,6 +22,7 @@ CORE = [
     "states",
     "deflate",
     "messages",
+    "prepared",
 ]
 
 FLOORS = [

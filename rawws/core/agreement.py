@@ -12,7 +12,7 @@ them, masking, UTF-8 and limits are the connection's.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from rawws.core.settings import Role
 
@@ -86,6 +86,12 @@ class Compressor(Protocol):
 
     def compress(self, data: bytes, last: bool) -> bytes:
         """The next part of a message, of which `last` is the end; every part can be sent at once."""
+
+    def share(self, data: bytes, memo: dict[Any, Any]) -> bytes:
+        """A whole message that many senders send: compressed once for all of them that may write the same.
+
+        `memo` is theirs, empty for each message, and holds what they like.  Who can share nothing compresses `data`.
+        """
 
 
 class Decompressor(Protocol):

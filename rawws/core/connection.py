@@ -16,6 +16,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from enum import Enum
 
 from rawws.core import rules
@@ -37,6 +38,7 @@ from rawws.core.frames import (
 )
 from rawws.core.masking import apply_mask, rotate
 from rawws.core.messages import COMPRESSED_AT_ONCE, Reassembly, take_plain
+from rawws.core.prepared import Prepared, encode_text
 from rawws.core.settings import Limits, Role
 from rawws.core.states import (
     CLOSE,
@@ -67,6 +69,17 @@ class Wants(Enum):
     """End our half, throw away what still comes, and close at its end: so the peer can read why it was failed."""
     CLOSE = "close"
     """Close the TCP connection."""
+
+
+@dataclass(slots=True)
+class Unfinished:
+    """A message that is being sent in fragments, and what waits behind it."""
+
+    opcode: Opcode = Opcode.TEXT
+    compressed: bool = False
+    behind: list[Prepared] = field(default_factory=list)
+    charge: int = 0
+    """The memory of what waits."""
 
 
 class Connection:
@@ -129,7 +142,7 @@ class Connection:
         # What goes out.
         self._out: list[bytes] = []
         self._pongs = self._last_pong = 0  # automatic ones in `_out`, and where in there the newest is
-        self._sending = Opcode.TEXT, False  # the message that is being sent: its type, and whether compressed
+        self._sending = Unfinished()
         self._failed = False
         self._settle(agreement)
         self.receive_data(initial_data)
@@ -138,7 +151,7 @@ class Connection:
         """Both sides agreed on this."""
         self.agreement = agreement
         terms = agreement.compression
-        self._compressor: Compressor | None = None if terms is None else terms.compressor(self.role)
+        self._compressor = self._new_compressor()
         self._message.decompressor = None if terms is None else terms.decompressor(self.role.peer)
 
     # --- What came in ---------------------------------------------------------------------------------------------
@@ -354,17 +367,30 @@ class Connection:
         """
         if not isinstance(data, str):
             raise TypeError(f"a text message is a str, not {type(data).__name__}")
-        try:
-            payload = data.encode()
-        except UnicodeEncodeError as error:
-            raise LocalProtocolError(rules.TEXT_NOT_UTF8, str(error)) from None
-        self._send_data(Opcode.TEXT, payload, more, compress)
+        self._send_data(Opcode.TEXT, encode_text(data), more, compress)
 
     def send_binary(
         self, data: bytes | bytearray | memoryview, more: bool = False, compress: bool | None = None
     ) -> None:
         """The same for a binary message."""
         self._send_data(Opcode.BINARY, data if type(data) is bytes else bytes(memoryview(data)), more, compress)
+
+    def send_prepared(self, message: Prepared) -> None:
+        """Queue a message that many are sent; while another is being sent in fragments, it waits for its end.
+
+        5.4: "The fragments of one message MUST NOT be interleaved between the fragments of another message".
+        """
+        if self.ours is IN_MESSAGE:
+            self._sending.behind.append(message)
+            self._sending.charge += message.charge
+            return
+        following = self._allow(WHOLE)
+        try:
+            self._out.append(self._prepared_frame_of(message))
+        except BaseException:
+            self._compressor = self._new_compressor()  # As in `_compressed_frame_of`.
+            raise
+        self.ours = following
 
     def ping(self, payload: bytes = b"") -> None:
         """Queue a Ping with 125 bytes at most (section 5.5.2)."""
@@ -434,19 +460,29 @@ class Connection:
 
     def _send_data(self, opcode: Opcode, payload: bytes, more: bool, compress: bool | None) -> None:
         if self.ours is IN_MESSAGE:
-            kind, compressed = self._sending
-            if opcode is not kind:
-                raise LocalProtocolError(rules.MESSAGE_UNFINISHED, f"a {kind.name} message is being sent")
-            following = self._allow(MIDDLE if more else LAST)
-            opcode, rsv = Opcode.CONTINUATION, 0
-        else:
-            following = self._allow(FIRST if more else WHOLE)
-            compressed = self._is_to_compress(None if more else len(payload), compress)
-            self._sending = opcode, compressed
-            rsv = RSV1 if compressed else 0
+            self._send_on(opcode, payload, more)
+            return
+        following = self._allow(FIRST if more else WHOLE)
+        compressed = self._is_to_compress(None if more else len(payload), compress)
         make = self._compressed_frame_of if compressed else self._frame_of
-        self._out.append(make(opcode, payload, not more, rsv))
+        self._out.append(make(opcode, payload, not more, RSV1 if compressed else 0))
         self.ours = following
+        if more:
+            self._sending = Unfinished(opcode, compressed)
+
+    def _send_on(self, opcode: Opcode, payload: bytes, more: bool) -> None:
+        """Another fragment; behind the last one, what waited for it."""
+        sending = self._sending
+        if opcode is not sending.opcode:
+            raise LocalProtocolError(rules.MESSAGE_UNFINISHED, f"a {sending.opcode.name} message is being sent")
+        following = self._allow(MIDDLE if more else LAST)
+        make = self._compressed_frame_of if sending.compressed else self._frame_of
+        self._out.append(make(Opcode.CONTINUATION, payload, not more, 0))
+        self.ours = following
+        if not more:
+            self._sending = Unfinished()
+            for message in sending.behind:
+                self.send_prepared(message)
 
     def _is_to_compress(self, size: int | None, compress: bool | None) -> bool:
         if self._compressor is None:
@@ -476,15 +512,25 @@ class Connection:
         return encode_frame(opcode, payload, key, fin=fin, rsv=rsv)
 
     def _compressed_frame_of(self, opcode: Opcode, payload: bytes, fin: bool, rsv: int) -> bytes:
-        terms, compressor = self.agreement.compression, self._compressor
-        assert terms is not None
-        assert compressor is not None
+        assert self._compressor is not None
         try:
-            return self._frame_of(opcode, compressor.compress(payload, fin), fin, rsv)
+            return self._frame_of(opcode, self._compressor.compress(payload, fin), fin, rsv)
         except BaseException:
             # The peer will not see what our window has by now (Ctrl-C, say): go on with an empty one.
-            self._compressor = terms.compressor(self.role)
+            self._compressor = self._new_compressor()
             raise
+
+    def _prepared_frame_of(self, message: Prepared) -> bytes:
+        payload, rsv = message.payload, 0
+        if self._compressor is not None and self._is_to_compress(len(payload), message.compress):
+            payload, rsv = message.compressed(self._compressor), RSV1
+        if self.role is Role.CLIENT:
+            return self._frame_of(message.opcode, payload, rsv=rsv)
+        return message.frame(payload, rsv)
+
+    def _new_compressor(self) -> Compressor | None:
+        terms = self.agreement.compression
+        return None if terms is None else terms.compressor(self.role)
 
     def _allow(self, sent: Sent) -> Sender:
         """Where we stand after sending this; raises if we may not."""
@@ -529,6 +575,11 @@ class Connection:
             return Wants.LINGER
         # 7.1.1: "the underlying TCP connection, in most normal cases, SHOULD be closed first by the server"
         return Wants.CLOSE if self.theirs is CLOSE_SENT and self.role is Role.SERVER else Wants.DATA
+
+    @property
+    def held_back(self) -> int:
+        """The memory of what was prepared and waits behind a message that is being sent in fragments."""
+        return self._sending.charge if self.ours is IN_MESSAGE else 0
 
     @property
     def held(self) -> int:

@@ -10,8 +10,7 @@ about: they bound the window, and forbid to keep it, for either direction.  `zli
 
 import zlib
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from rawws.core import rules
 from rawws.core.agreement import Extension
@@ -37,6 +36,9 @@ MOST_FINAL_BLOCKS = 1024
 
 MOST_EXPANSION = 1032
 """So many times its size can come out of DEFLATE data: 258 bytes are repeated with two bits."""
+
+MOST_CONTEXTS = 16
+"""In which one message for many is compressed; whoever has another one is sent it without any."""
 
 # --- The parameters -------------------------------------------------------------------------------------------------
 
@@ -200,11 +202,42 @@ def _read_value(key: str, value: str | None, value_needed: bool) -> int | bool |
 # --- The transformations --------------------------------------------------------------------------------------------
 
 
+class Context(NamedTuple):
+    """How zlib is set, and what a message may look back to.  A value: equal ones make equal bytes."""
+
+    bits: int
+    level: int
+    memory_level: int
+    strategy: int
+    window: bytes = b""
+    """What both sides remember for sure: the end of what was sent last."""
+
+    def stream(self) -> Any:
+        """What compresses in it."""
+        return zlib.compressobj(
+            self.level, zlib.DEFLATED, -self.bits, self.memory_level, self.strategy, zdict=self.window
+        )
+
+    def compress(self, data: bytes) -> tuple[bytes, "Context"]:
+        """A whole message, and the context that both sides are in behind it."""
+        stream = self.stream()
+        window = (self.window + data)[-(1 << self.bits) :]
+        return _finished(stream.compress(data) + stream.flush(zlib.Z_SYNC_FLUSH)), self._replace(window=window)
+
+    def emptied(self) -> "Context":
+        """The same with nothing to look back to: a message in it can be read by everyone, whatever came before."""
+        return self._replace(window=b"") if self.window else self
+
+
 class Deflater:
     """Compresses the messages of one sender (7.2.1).
 
     zlib's state, the window in it, is made for the first message that is compressed, and with no context takeover let
     go of behind each.  A pickle leaves it out and so begins with an empty window, which is always legal.
+
+    A message that is shared with other senders does not pass through that state, which would not know it then, and
+    take distances for shorter than they are: so the state is let go of as well, and what was shared is the window that
+    the next message begins with.  For those who are sent the same again and again it is one window, in one place.
 
     Args:
         bits: of the window.
@@ -212,14 +245,13 @@ class Deflater:
         threshold, level, memory_level: as in `Deflate`.
     """
 
-    __slots__ = ("_new", "_stream", "_takeover", "_threshold")
+    __slots__ = ("_context", "_stream", "_takeover", "_threshold")
 
     def __init__(self, bits: int, takeover: bool, threshold: int, level: int, memory_level: int) -> None:
         # zlib does not write raw data with a window of 8 bits.  With one of 9 and a strategy that repeats nothing but
         # the byte before, what it writes is right for a window of any size, if not as small as it could be.
         strategy = zlib.Z_RLE if bits == SMALLEST_WINDOW else zlib.Z_DEFAULT_STRATEGY
-        bits = max(bits, SMALLEST_WINDOW + 1)
-        self._new = partial(zlib.compressobj, level, zlib.DEFLATED, -bits, memory_level, strategy)
+        self._context = Context(max(bits, SMALLEST_WINDOW + 1), level, memory_level, strategy)
         self._takeover = takeover
         self._threshold = threshold
         self._stream: Any = None
@@ -230,13 +262,25 @@ class Deflater:
 
     def compress(self, data: bytes, last: bool) -> bytes:
         """The next part of a message, of which `last` is the end; every part can be sent at once."""
-        stream = self._stream or self._new()
+        stream = self._stream or self._context.stream()
         compressed: bytes = stream.compress(data) + stream.flush(zlib.Z_SYNC_FLUSH)
         self._stream = stream if self._takeover or not last else None
-        if not last:
-            return compressed
-        # 7.2.3.6: zlib writes nothing when nothing came, but the first bits of an empty block have to be there.
-        return compressed.removesuffix(EMPTY_BLOCK) or b"\x00"
+        self._context = self._context.emptied()  # It is in the stream now, and more will be.
+        return _finished(compressed) if last else compressed
+
+    def share(self, data: bytes, memo: dict[Any, Any]) -> bytes:
+        """A whole message that many senders send: compressed once for all whose receivers remember the same."""
+        context = self._context
+        if context not in memo and len(memo) >= MOST_CONTEXTS:
+            context = context.emptied()
+        if context not in memo:
+            memo[context] = context.compress(data)
+        compressed: bytes
+        compressed, behind = memo[context]
+        self._stream = None
+        if self._takeover:
+            self._context = behind
+        return compressed
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
         return None, {name: getattr(self, name) for name in self.__slots__} | {"_stream": None}
@@ -247,6 +291,12 @@ class Deflater:
             setattr(other, name, getattr(self, name))
         other._stream = self._stream and self._stream.copy()
         return other
+
+
+def _finished(compressed: bytes) -> bytes:
+    """A message without the four bytes at its end (7.2.1)."""
+    # 7.2.3.6: zlib writes nothing when nothing came, but the first bits of an empty block have to be there.
+    return compressed.removesuffix(EMPTY_BLOCK) or b"\x00"
 
 
 class Inflater:

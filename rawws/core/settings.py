@@ -16,6 +16,10 @@ class Role(Enum):
         return Role.SERVER if self is Role.CLIENT else Role.CLIENT
 
 
+OVERHEAD = 128
+"""What a message that waits is charged besides its length, for the object that it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much one peer may ask of us (section 10.4).  Sizes in bytes; None lifts a bound.

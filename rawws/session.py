@@ -19,15 +19,13 @@ from rawws.core.errors import NotOpen
 from rawws.core.events import Chunk, Closed, Event, Ping, Pong
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request
+from rawws.core.prepared import Prepared
+from rawws.core.settings import OVERHEAD
 from rawws.core.states import ENDED, State
 from rawws.patience import CLOSE_BY, OPEN_BY, PING_AT, PONG_BY, WRITE_BY, ConnectionClosed, Deadline, Patience, Todo
 from rawws.pieces import Pieces
 
 __all__ = ["ConnectionClosed", "Patience", "Session", "Todo"]
-
-
-OVERHEAD = 128
-"""What a message that waits is charged besides its length, for the object that it is."""
 
 
 class Session:
@@ -62,6 +60,7 @@ class Session:
         self._after_end = 0  # bytes that came after the end
         self._handed_out = 0  # bytes that the transport was given
         self._taken = 0  # of these, bytes that the kernel took
+        self._offered = 0  # queued for many since anything was handed out
         self._congested = False
         self._congested_at = 0  # so many were handed out when it became so
         self._pings: deque[tuple[int, bytes, float]] = deque(maxlen=self.MOST_PINGS)
@@ -211,6 +210,22 @@ class Session:
             self._read_on(now)
         return message
 
+    def offer(self, message: Prepared, limit: int | None = None) -> bool:
+        """Queue a message that many are sent, if the connection is open and has room for it; whether that is so.
+
+        Args:
+            message: the same for all of them.
+            limit: how many bytes may wait to be sent already; None for `Patience.write_high`.
+        """
+        connection = self.connection
+        most = self.patience.write_high if limit is None else limit
+        if connection.state is not State.OPEN or self.unwritten + connection.held_back + self._offered > most:
+            return False
+        connection.send_prepared(message)
+        if not connection.held_back:
+            self._offered += message.charge
+        return True
+
     def ping(self, payload: bytes | None, now: float) -> int:
         """Queue a Ping; with None, one that no other has the payload of.  Gives back its number.
 
@@ -264,6 +279,7 @@ class Session:
         """What the transport has to do now.  The bytes in it are handed out once."""
         send = self.connection.data_to_send()
         self._handed_out += len(send)
+        self._offered = 0
         hang_up = self.connection.wants is not Wants.DATA
         wake_at = min(self._deadlines.values(), default=None)
         return Todo(send, hang_up, self._dropped, self.reading, wake_at)
@@ -277,6 +293,11 @@ class Session:
     def congested(self) -> bool:
         """So much waits to be sent that an application should not send more; from `write_high` until `write_low`."""
         return self._congested
+
+    @property
+    def unwritten(self) -> int:
+        """How many bytes were handed out and not taken by the kernel, as far as the transport has told."""
+        return self._handed_out - self._taken
 
     @property
     def waiting(self) -> int:

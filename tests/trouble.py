@@ -252,6 +252,17 @@ class TestBackpressure:
 
     @both_roles
     @behaviour
+    async def test_of_a_single_message_has_its_limit(self, net: Net, role: str) -> None:
+        """It need not be followed by another for the peer to be dropped that does not read it."""
+        async with facing_small(net, role, write_timeout=0.2, **NO_PINGS) as (ws, _):
+            await ended(ws.send(bytes(2**20)))
+            async with asyncio.timeout(3):
+                await ws.wait_closed()
+
+            assert 1006 == ws.close_code
+
+    @both_roles
+    @behaviour
     async def test_has_its_limit(self, net: Net, role: str) -> None:
         """A peer that takes not a byte for `write_timeout` is dropped; it is not asked to close."""
         async with facing_small(net, role, write_timeout=0.2, **NO_PINGS) as (ws, peer):

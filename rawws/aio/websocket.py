@@ -399,6 +399,8 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
                 self._tap.sent(todo.send)
             transport.write(todo.send)
             self._note_backlog()
+            if self._session.unwritten:
+                todo = self._session.todo()  # Now there is a time by which it is to be written.
         if todo.drop:
             transport.abort()
             return

@@ -60,7 +60,6 @@ class Session:
         self._after_end = 0  # bytes that came after the end
         self._handed_out = 0  # bytes that the transport was given
         self._taken = 0  # of these, bytes that the kernel took
-        self._offered = 0  # queued for many since anything was handed out
         self._congested = False
         self._congested_at = 0  # so many were handed out when it became so
         self._pings: deque[tuple[int, bytes, float]] = deque(maxlen=self.MOST_PINGS)
@@ -211,19 +210,17 @@ class Session:
         return message
 
     def offer(self, message: Prepared, limit: int | None = None) -> bool:
-        """Queue a message that many are sent, if the connection is open and has room for it; whether that is so.
+        """Queue a message that many are sent, if the connection is open and not too far behind; whether that is so.
 
         Args:
             message: the same for all of them.
-            limit: how many bytes may wait to be sent already; None for `Patience.write_high`.
+            limit: how many bytes may wait for the kernel already; None for `Patience.write_high`.
         """
         connection = self.connection
         most = self.patience.write_high if limit is None else limit
-        if connection.state is not State.OPEN or self.unwritten + connection.held_back + self._offered > most:
+        if connection.state is not State.OPEN or self.unwritten + connection.held_back > most:
             return False
         connection.send_prepared(message)
-        if not connection.held_back:
-            self._offered += message.charge
         return True
 
     def ping(self, payload: bytes | None, now: float) -> int:
@@ -279,7 +276,6 @@ class Session:
         """What the transport has to do now.  The bytes in it are handed out once."""
         send = self.connection.data_to_send()
         self._handed_out += len(send)
-        self._offered = 0
         hang_up = self.connection.wants is not Wants.DATA
         wake_at = min(self._deadlines.values(), default=None)
         return Todo(send, hang_up, self._dropped, self.reading, wake_at)

@@ -16,7 +16,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
@@ -95,6 +95,10 @@ class Net:
 
     def serve(self, handler: Handler | None = None, **options: Any) -> Any:
         """A context manager that serves; without a handler, echoes."""
+        raise NotImplementedError
+
+    async def broadcast(self, connections: Iterable[Any], message: Any, **options: Any) -> set[Any]:
+        """Send to many; those that it is not on its way to."""
         raise NotImplementedError
 
     async def clean_up(self) -> None:
@@ -177,6 +181,9 @@ class Asyncio(Net):
         async with aio.serve(adapted if handler else echo, **place(options)) as server:
             yield Served(server, "wss" if "ssl" in options else "ws")
 
+    async def broadcast(self, connections: Iterable[Any], message: Any, **options: Any) -> set[Any]:
+        return aio.broadcast(connections, message, **options)
+
 
 class AioSocket:
     """An asyncio `WebSocket`, with time limits where the blocking one has them."""
@@ -246,6 +253,10 @@ class Blocking(Net):
         finally:
             await served.close()
             await forever
+
+    async def broadcast(self, connections: Iterable[Any], message: Any, **options: Any) -> set[Any]:
+        missed: set[Any] = await in_thread(blocking.broadcast, connections, message, **options)
+        return missed
 
 
 async def _called(handler: Handler, ws: "BlockingSocket") -> None:

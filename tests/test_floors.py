@@ -29,7 +29,7 @@ FLOORS = [
     [f"core.{name}" for name in CORE],
     ["records", "tap", "uri"],
     ["core.connection", "core.upgrade", "core.http1", "core"],
-    ["patience", "pieces", "session", "endpoint", "plan", "proxies"],
+    ["patience", "pieces", "session", "endpoint", "many", "plan", "proxies"],
     ["blocking", "aio", "."],
     ["compat", "conformance", "cli", "__main__"],
 ]

@@ -13,6 +13,7 @@ from rawws.core.connection import Connection
 from rawws.core.errors import LocalProtocolError, NotOpen
 from rawws.core.events import Chunk, Closed, Ping, Pong
 from rawws.core.http1 import ClientConnection, Connected, Rejected, Request, ServerConnection
+from rawws.core.prepared import Prepared
 from rawws.core.settings import Limits, Role
 from rawws.core.states import State
 from rawws.session import ConnectionClosed, Patience, Session
@@ -811,6 +812,60 @@ def test_who_waits_for_congestion_to_end_is_released_when_the_connection_does() 
     session.abort(0.0)
 
     assert not session.congested
+
+
+def test_a_message_for_many_is_queued_like_any_other() -> None:
+    """It goes out in its turn, and counts as what waits only from then on."""
+    session = start()
+
+    assert [True, True] == [session.offer(Prepared(message)) for message in ("a", b"b")]
+    assert [(TEXT, b"a"), (BINARY, b"b")] == heard(session)
+    assert 6 == session.unwritten
+
+
+@pytest.mark.parametrize("limit, most", [(None, 65536), (0, 0), (1000, 1000)])
+def test_who_is_behind_is_not_given_a_message_for_many(limit: int | None, most: int) -> None:
+    """More than the limit must not wait already, `write_high` if there is none; the message may be of any length."""
+    session = start()
+    session.connection.send_binary(bytes(2**17))
+    session.todo()
+    taken = []
+    for waiting in (most, most + 1, most + 2, most):
+        session.backlog(waiting, 0.0)
+        taken.append(session.offer(Prepared("a"), limit))
+        session.todo()
+
+    assert [True, False, False, True] == taken
+
+
+def test_what_waits_behind_fragments_counts_as_waiting() -> None:
+    """A message that never ends cannot be used to fill the memory."""
+    session = start()
+    session.connection.send_text("a", more=True)
+    session.todo()
+    session.backlog(0, 0.0)
+    message = Prepared(bytes(1000))
+    offered = 0
+    while session.offer(message, 10_000):
+        offered += 1
+
+    assert 9 == offered
+    session.connection.send_text("b")
+    assert [(CONTINUATION, b"b")] + [(BINARY, bytes(1000))] * 9 == heard(session)
+
+
+def test_who_is_not_open_is_not_given_a_message_for_many() -> None:
+    """Before the opening handshake is done, and once the end has begun, by whichever side."""
+    closing, told, gone = start(), start(), start()
+    closing.close(1000, "", 0.0)
+    say_close(told)
+    gone.lost(0.0)
+    sessions = [start_server(), start_client(), closing, told, gone]
+    for session in sessions:
+        session.todo()
+
+    assert [False] * 5 == [session.offer(Prepared("a")) for session in sessions]
+    assert [b""] * 5 == [session.todo().send for session in sessions]
 
 
 # --- Reading --------------------------------------------------------------------------------------------------------

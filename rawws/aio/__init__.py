@@ -13,7 +13,8 @@ async with serve(handler, "localhost", 8765) as server:
 """
 
 from rawws.aio.client import connect
+from rawws.aio.many import broadcast
 from rawws.aio.server import Server, serve
 from rawws.aio.websocket import WebSocket
 
-__all__ = ["Server", "WebSocket", "connect", "serve"]
+__all__ = ["Server", "WebSocket", "broadcast", "connect", "serve"]

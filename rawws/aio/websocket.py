@@ -19,6 +19,7 @@ from rawws.core.errors import NotOpen
 from rawws.core.events import Chunk
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request, ServerConnection
+from rawws.core.prepared import Prepared
 from rawws.endpoint import Endpoint, Reception, Response, Tap
 from rawws.session import ConnectionClosed, Patience, Session
 
@@ -236,6 +237,22 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
             self._writers.append(writer)
             await writer
 
+    def offer(self, message: Prepared, limit: int | None = None) -> bool:
+        """Queue a message that many are sent, for `flush_if_due` to send; whether that was done.  See `broadcast`.
+
+        It was not if the connection is not open, or if more than `limit` bytes wait already; None: `write_limit`.
+        """
+        session = self._session
+        if session.unwritten:
+            self._note_backlog()
+        if not session.offer(message, limit):
+            return False
+        self._gathered += len(message.payload)
+        self._flush_is_due = True
+        if self._gathered >= GATHER_SIZE:
+            self._act()
+        return True
+
     async def ping(self, payload: bytes | str | None = None) -> Awaitable[float]:
         """Send a Ping (section 5.5.2).  Await what it gives back for the Pong: the latency in seconds.
 
@@ -270,9 +287,13 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
 
         Closing a second time only waits.  Messages that came before can still be received.
         """
+        self.start_close(code, reason)
+        await self.wait_closed()
+
+    def start_close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
+        """Begin to close the connection, and do not wait for it."""
         self._session.close(code, reason, self._loop.time())
         self._react()
-        await self.wait_closed()
 
     def answer(self, request: Request, reception: Reception, response: Response | None) -> bool:
         """Answer the opening handshake, on a server; whether the connection is open now."""
@@ -415,9 +436,10 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
     def _flush_soon(self) -> None:
         if not self._flush_is_due:
             self._flush_is_due = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush_if_due)
 
-    def _flush(self) -> None:
+    def flush_if_due(self) -> None:
+        """Send what was gathered in this turn of the loop, unless that was done."""
         if self._flush_is_due:
             self._act()
 

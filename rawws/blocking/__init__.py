@@ -13,7 +13,8 @@ with serve(handler, "localhost", 8765) as server:
 """
 
 from rawws.blocking.client import connect
+from rawws.blocking.many import broadcast
 from rawws.blocking.server import Server, serve
 from rawws.blocking.websocket import PongWaiter, WebSocket
 
-__all__ = ["PongWaiter", "Server", "WebSocket", "connect", "serve"]
+__all__ = ["PongWaiter", "Server", "WebSocket", "broadcast", "connect", "serve"]

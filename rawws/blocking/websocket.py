@@ -21,11 +21,13 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+from rawws.blocking.flusher import FLUSHER
 from rawws.core.connection import Connection
 from rawws.core.errors import NotOpen
 from rawws.core.events import Chunk
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request, ServerConnection
+from rawws.core.prepared import Prepared
 from rawws.core.settings import Role
 from rawws.endpoint import Endpoint, Reception, Response, Tap
 from rawws.session import ConnectionClosed, Patience, Session
@@ -238,6 +240,27 @@ class WebSocket(Endpoint):
     def _is_answering(self) -> bool:
         """Whether this thread has just received: not if it is about something else by now, though messages wait."""
         return self._receiver == threading.get_ident() and monotonic() - self._received_at < GATHER_TIME
+
+    def offer(self, message: Prepared, limit: int | None = None) -> bool:
+        """Send a message that many are sent, without waiting; whether it is on its way.  See `broadcast`.
+
+        It is not if the connection is not open, or if more than `limit` bytes wait already; None: `write_limit`.
+        """
+        with self._changed:
+            if self._unwritable or not self._session.offer(message, limit):
+                return False
+            self._act()
+            if self._out:
+                FLUSHER.add(self._sock, self._carry_on)
+            return True
+
+    def _carry_on(self) -> bool:
+        """Do what a thread that sends does while it waits, and do not wait; whether something is left."""
+        with self._changed:
+            if not self._gone:
+                self._work(0.0, drains=True)
+                self._tell()
+            return bool(self._out) and not self._gone
 
     def ping(self, payload: bytes | str | None = None) -> "PongWaiter":
         """Send a Ping (section 5.5.2); `wait` on what it gives back for the Pong.

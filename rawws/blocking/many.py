@@ -1,0 +1,43 @@
+"""Sending to many with blocking sockets."""
+
+from collections.abc import Iterable
+
+from rawws.blocking.websocket import Data, WebSocket
+from rawws.core.prepared import Prepared
+from rawws.many import Slow, offer_to_all
+
+
+def broadcast(
+    connections: Iterable[WebSocket],
+    message: Data,
+    *,
+    compress: bool | None = None,
+    limit: int | None = None,
+    slow: Slow = "close",
+) -> set[WebSocket]:
+    """Send a message to many at once: encoded and compressed once, and nobody is waited for.
+
+        members -= broadcast(members, "hello, everyone")
+
+    From any thread.  What does not fit into the buffers of the kernel is written later, by whichever thread has to do
+    with the connection, or by one that is there only as long as something is left.  Where a message is being sent in
+    fragments, this one follows behind it.
+
+    Args:
+        connections: as many as you like; a set that others change meanwhile is copied first.
+        message: text for a `str`, binary for bytes.
+        compress: whether to compress it where that was agreed on; None leaves it to its length.
+        limit: how many bytes may wait to be sent on a connection already; None for its `write_limit` (64 KiB).
+        slow: what becomes of a connection on which more waits: "close" closes it with 1008, so that nobody takes a
+            stream with a hole for whole; "skip" leaves it out this time.
+
+    Returns:
+        Those that the message is not on its way to: too slow, or not open.
+
+    Raises:
+        TypeError: neither text nor bytes.  Nobody was sent anything, as with all errors but the last.
+        LocalProtocolError: text that UTF-8 cannot say.
+        ValueError: another word for `slow`.
+        ExceptionGroup: a connection failed in another way (a tap raised, say) and was dropped; all others were served.
+    """
+    return offer_to_all(connections, Prepared(message, compress), limit, slow)

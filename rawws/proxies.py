@@ -7,6 +7,7 @@ SOCKS proxy python-socks speaks; here is only how to tell what it raises.
 Nothing here says a password: not an error, not a `repr`.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -256,8 +257,11 @@ def is_passing(status: int) -> bool:
 
 def unreachable(proxy: Proxy, error: OSError) -> ProxyError:
     """The way to the proxy itself is barred: by the network, or by its certificate."""
+    told = str(error.strerror or error)
+    if error.errno is not None and told.startswith("Connect call failed"):  # That is asyncio's word for anything.
+        told = os.strerror(error.errno)
     # A certificate that is not right is a ValueError too.
-    return ProxyError(proxy, f"cannot be reached: {error.strerror or error}", hopeless=isinstance(error, ValueError))
+    return ProxyError(proxy, f"cannot be reached: {told}", hopeless=isinstance(error, ValueError))
 
 
 def broken_off(proxy: Proxy, error: OSError) -> ProxyError:

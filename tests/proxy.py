@@ -68,6 +68,10 @@ class Proxy:
             yield self
         finally:
             server.close()
+            # asyncio goes on letting somebody in while its server is closed; and who was let in has to begin, to end.
+            while letting_in := [task for task in asyncio.all_tasks() if "_accept_connection" in repr(task.get_coro())]:
+                await asyncio.wait(letting_in)
+            await asyncio.sleep(0)
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -172,8 +172,11 @@ async def _take_over(transport: asyncio.Transport, ws: WebSocket, secured: dict[
         else:
             transport.set_protocol(ws)
         ws.connection_made(transport)
-    except BaseException:
+    except BaseException as error:
         transport.abort()
+        if isinstance(error, TypeError) and isinstance(error.__context__, tls.SSLError):
+            # TLS in TLS hides what is wrong up to Python 3.12.1: https://github.com/python/cpython/issues/113214
+            raise error.__context__ from None
         raise
     transport.resume_reading()
     return ws

@@ -8,7 +8,18 @@ import ssl as tls
 from time import monotonic
 from typing import Any, NamedTuple
 
-from rawws.proxies import Proxy, ProxyLike, Tunnel, broken_off, chosen_proxy, speaking_socks, too_late, unreachable
+from rawws.blocking.tls_in_tls import encrypt_again
+from rawws.proxies import (
+    Proxy,
+    ProxyError,
+    ProxyLike,
+    Tunnel,
+    broken_off,
+    chosen_proxy,
+    speaking_socks,
+    too_late,
+    unreachable,
+)
 from rawws.uri import URI
 
 
@@ -35,6 +46,8 @@ class Way(NamedTuple):
             if uri.secure:
                 sock.settimeout(_left(deadline))
                 context = tls.create_default_context() if self.ssl is None else self.ssl
+                if isinstance(sock, tls.SSLSocket):
+                    return encrypt_again(sock, context, uri.host, lambda: _left(deadline))
                 return context.wrap_socket(sock, server_hostname=uri.host)
         except BaseException:
             sock.close()
@@ -94,7 +107,9 @@ def _open_tunnel(sock: socket.socket, proxy: Proxy, uri: URI, deadline: float | 
             is_open = tunnel.receive_data(sock.recv(4096))
     except TimeoutError:
         raise too_late(proxy) from None
-    except ConnectionError as error:
+    except ProxyError:
+        raise
+    except OSError as error:
         raise broken_off(proxy, error) from error
 
 

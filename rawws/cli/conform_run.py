@@ -35,7 +35,8 @@ from rawws.conformance.own import own_client, own_server
 from rawws.conformance.report import as_json, autobahn, junit, markdown, words
 from rawws.conformance.report.terminal import Line, View, in_a_line, summary, tell
 from rawws.conformance.report.words import counted
-from rawws.conformance.suite import run, select
+from rawws.conformance.running import run
+from rawws.conformance.suite import select
 from rawws.core.settings import Role
 
 FAILING = {

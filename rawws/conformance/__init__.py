@@ -18,8 +18,8 @@ from rawws.conformance.case import CASES, Case, Declared, Tier
 from rawws.conformance.cases import load
 from rawws.conformance.listen import ListeningTarget
 from rawws.conformance.peer import Patience
+from rawws.conformance.running import run as run_cases
 from rawws.conformance.suite import Report, Settings, select
-from rawws.conformance.suite import run as run_cases
 from rawws.conformance.target import ClientTarget, ServerTarget, Target, Unreachable
 from rawws.conformance.verdict import Level, Result, Verdict
 

@@ -71,7 +71,8 @@ class Case:
         opening: what has happened when `run` begins.
         offer: the extension that is agreed on first: a client under test has to offer it, a server to accept it.
         needs: declarations without which the case is skipped, by the names of `Declared`.
-        alone: no other case runs meanwhile: it floods the target, or measures time.
+        alone: it runs behind all others, and no other one with it: it floods the target, or measures time.
+        waits: it mostly waits for the target, and runs beside all others, from the beginning.
         autobahn: the cases of that suite that it stands for, such as "5.18".
         call: the function.
         entry: what it is called with, behind the peer.
@@ -88,6 +89,7 @@ class Case:
     offer: str
     needs: frozenset[str]
     alone: bool
+    waits: bool
     autobahn: tuple[str, ...]
     call: Callable[..., Awaitable[None]]
     entry: tuple[Any, ...] = ()
@@ -126,6 +128,7 @@ def family(
     offer: str = "",
     needs: Iterable[str] = (),
     alone: bool = False,
+    waits: bool = False,
     autobahn: Sequence[str] | Mapping[str, Sequence[str]] = (),
 ) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]:
     """Make cases of a function; see the head of this module.
@@ -158,6 +161,7 @@ def family(
                 offer=offer,
                 needs=frozenset(needs),
                 alone=alone,
+                waits=waits,
                 autobahn=tuple(names),
                 call=call,
                 entry=entry if isinstance(entry, tuple) else (entry,),

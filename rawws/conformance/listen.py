@@ -282,6 +282,10 @@ class _Connection:
         """Whether it comes back is seen when it comes."""
         return True
 
+    async def serves_many(self) -> bool:
+        """It is the client that says how many cases it wants at once."""
+        return True
+
 
 async def _politely(peer: Peer) -> None:
     """Open and close what no case has use for: an adapter may not expect anything else."""

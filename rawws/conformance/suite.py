@@ -1,8 +1,4 @@
-"""Running cases: in any order, several at once, each with connections of its own, and a verdict for each.
-
-Nothing survives from one case to the next but the target.  Cases that flood it or measure time run alone, after all
-others.
-"""
+"""The suite: choosing its cases, running one of them, and what is found.  `running` runs many."""
 
 import asyncio
 import platform
@@ -70,6 +66,9 @@ class Settings:
         per_case: seconds for one case at the most; for one of the soak tier more, if it sends more than usual.
         total: seconds for all; None for no bound.
         fail_fast: stop behind the first failure.
+        restart: seconds that a target which has died may take to be there again.
+        recovery: seconds that one which is there, and does not answer, may take until it does: it may have much to get
+            through.
     """
 
     jobs: int = 8
@@ -77,6 +76,8 @@ class Settings:
     per_case: float = 60.0
     total: float | None = None
     fail_fast: bool = False
+    restart: float = 5.0
+    recovery: float = 30.0
 
 
 def select(
@@ -157,58 +158,25 @@ def _failed(result: Result, case: Case, target: Target, wrong: Wrong) -> None:
 async def run_and_see(case: Case, target: Target, settings: Settings = Settings()) -> Result:
     """Run one case, and see that the target has survived what it may not have."""
     result = await run_case(case, target, settings.seed, settings.per_case)
-    if case.level is Level.LIM or result.verdict is Verdict.FAIL:
-        await _see_that_it_lives(target, result)
+    if not await survived(case, target, result):
+        died(result)
     return result
 
 
-async def run(
-    cases: Sequence[Case],
-    target: Target,
-    settings: Settings = Settings(),
-    on_result: Callable[[Result], object] = lambda result: None,
-    report: Report | None = None,
-) -> Report:
-    """Run these cases and, over everything that was said meanwhile, the passive ones.
-
-    Args:
-        cases: see `select`.
-        target: what is under test.
-        settings: how to run.
-        on_result: called with each verdict as it comes.
-        report: to be filled in; who gives one has what was found so far, also if this is cancelled.
-
-    Returns:
-        The report; not `complete` if the total time was over before, or behind the first failure with `fail_fast`.
-
-    Raises:
-        Unreachable: the target is not there, or not any more.
-    """
-    report = Report(target.name, target.role) if report is None else report
-    report.seed, report.chosen = settings.seed, len(cases)
-    began = monotonic()
-
-    async def one(case: Case) -> None:
-        result = await run_and_see(case, target, settings)
-        report.results.append(result)
-        on_result(result)
-        if settings.fail_fast and result.verdict is Verdict.FAIL:
-            raise _Enough
-
-    active = [case for case in cases if case.opening is not Opening.PASSIVE]
+async def survived(case: Case, target: Target, result: Result) -> bool:
+    """Whether the target still answers, where that is not certain."""
     try:
-        async with asyncio.timeout(settings.total):
-            await _together([case for case in active if not case.alone], one, settings.jobs)
-            await _together([case for case in active if case.alone], one, 1)
-        report.complete = True
-    except* (_Enough, TimeoutError):
-        pass
-    except* Unreachable as group:
-        raise group.exceptions[0] from None
-    finally:
-        conclude(report, cases, on_result)
-        report.seconds = round(monotonic() - began, 3)
-    return report
+        return not (case.level is Level.LIM or result.verdict is Verdict.FAIL) or await target.is_alive()
+    except Unreachable:
+        return False
+
+
+def died(result: Result) -> None:
+    """Say of a case that the target has not survived it."""
+    result.verdict = Verdict.FAIL
+    result.expected = result.expected or "a target that is still there afterwards"
+    result.got = "it does not answer any more"
+    result.reason = f"{result.reason}; afterwards it did not answer any more".lstrip("; ")
 
 
 def conclude(report: Report, cases: Sequence[Case], on_result: Callable[[Result], object]) -> None:
@@ -219,27 +187,3 @@ def conclude(report: Report, cases: Sequence[Case], on_result: Callable[[Result]
             report.results.append(result)
             on_result(result)
     report.results.sort(key=lambda result: order(result.id))
-
-
-class _Enough(Exception):
-    """The first failure, and no other is wanted."""
-
-
-async def _together(cases: list[Case], one: Callable[[Case], object], jobs: int) -> None:
-    waiting = iter(cases)
-
-    async def work() -> None:
-        for case in waiting:
-            await one(case)  # type: ignore[misc]
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(jobs, len(cases))):
-            group.create_task(work())
-
-
-async def _see_that_it_lives(target: Target, result: Result) -> None:
-    if not await target.is_alive():
-        result.verdict = Verdict.FAIL
-        result.expected = result.expected or "a target that is still there afterwards"
-        result.got = "it does not answer any more"
-        result.reason = f"{result.reason}; afterwards it did not answer any more".lstrip("; ")

@@ -35,7 +35,14 @@ class Target(Protocol):
         """The connections of one case: the first is there, others come with `another`; all are let go at the end."""
 
     async def is_alive(self) -> bool:
-        """Whether it still answers."""
+        """Whether it still answers.
+
+        Raises:
+            Unreachable: it is not even there.
+        """
+
+    async def serves_many(self) -> bool:
+        """Whether one connection on which nothing happens leaves others alone."""
 
 
 class ServerTarget:
@@ -124,21 +131,37 @@ class ServerTarget:
                 await peer.leave()
 
     async def is_alive(self) -> bool:
-        """Whether a new connection is answered with an echo, within a few attempts."""
+        """Whether a new connection is answered with an echo, within a few attempts; see `Target`."""
         for _ in range(3):
-            peer = None
-            try:
-                peer = await self.connect(Random(0))
-                await peer.open()
-                await peer.send(peer.text("still there?"))
-                await peer.echoes("still there?")
+            if await self._answers():
                 return True
-            except (Unreachable, Wrong):
-                await asyncio.sleep(0.2)
-            finally:
-                if peer is not None:
-                    await peer.leave()
+            await asyncio.sleep(0.2)
         return False
+
+    async def serves_many(self) -> bool:
+        """See `Target`."""
+        silent = await self.connect(Random(0))
+        try:
+            return await self._answers()
+        finally:
+            await silent.leave()
+
+    async def _answers(self) -> bool:
+        try:
+            peer = await self.connect(Random(0))
+        except Unreachable as error:
+            if isinstance(error.__cause__, TimeoutError):
+                return False
+            raise
+        try:
+            await peer.open()
+            await peer.send(peer.text("still there?"))
+            await peer.echoes("still there?")
+        except Wrong:
+            return False
+        finally:
+            await peer.leave()
+        return True
 
 
 class Process(Protocol):
@@ -209,6 +232,10 @@ class ClientTarget:
 
     async def is_alive(self) -> bool:
         """A new process is started for each connection: there is nothing that could have died."""
+        return True
+
+    async def serves_many(self) -> bool:
+        """Each process has one connection."""
         return True
 
 

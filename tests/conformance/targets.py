@@ -9,7 +9,8 @@ from typing import Any
 from rawws import ConnectionClosed, aio, blocking
 from rawws.conformance.case import Declared
 from rawws.conformance.peer import Patience
-from rawws.conformance.suite import Report, Settings, run, select
+from rawws.conformance.running import run
+from rawws.conformance.suite import Report, Settings, select
 from rawws.conformance.target import ClientTarget, ServerTarget, Target
 from rawws.conformance.verdict import Verdict
 from rawws.core.settings import Role

@@ -13,7 +13,8 @@ from rawws.conformance.corpora import CORPORA, messages
 from rawws.conformance.deflating import Blocks, Match, read_message
 from rawws.conformance.inflating import Judge, grants, settled
 from rawws.conformance.peer import Patience
-from rawws.conformance.suite import Report, Settings, run, select
+from rawws.conformance.running import run
+from rawws.conformance.suite import Report, Settings, select
 from rawws.conformance.verdict import Verdict
 from rawws.core.agreement import Extension
 from rawws.core.deflate import DeflateTerms

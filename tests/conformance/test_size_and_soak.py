@@ -8,7 +8,8 @@ import pytest
 from rawws import Deflate
 from rawws.conformance.case import CASES, Declared, Tier
 from rawws.conformance.peer import Patience
-from rawws.conformance.suite import Report, Settings, run, select
+from rawws.conformance.running import run
+from rawws.conformance.suite import Report, Settings, select
 from rawws.conformance.target import ServerTarget
 from rawws.conformance.verdict import Verdict
 from tests.conformance.targets import OURS, PATIENCE

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rawws.aio import WebSocket, serve
-from rawws.conformance import CASES, Declared, Level, Patience, Report, Result, Settings, Unreachable, Verdict, run
+from rawws.conformance import CASES, Declared, Level, Patience, Report, Settings, Unreachable, Verdict, run
 from rawws.conformance import run_cases as run_all
 from rawws.conformance.case import BOTH, LIM, MAY, MUST, SERVER, SHOULD, Case, Opening, Tier, family, order
 from rawws.conformance.heard import Text
@@ -236,27 +236,6 @@ class TestTarget:
         """One of both is said."""
         with pytest.raises(ValueError, match="URL of a server, or the command of a client"):
             run()
-
-    def test_that_dies_is_told(self, page: dict[str, Case]) -> None:
-        """A robust target still answers afterwards."""
-
-        async def go() -> Result:
-            async with echo_server() as target:
-                killed = asyncio.Event()
-
-                async def call(peer: Peer) -> None:
-                    """It survives."""
-                    killed.set()
-
-                async def gone() -> bool:
-                    return not killed.is_set()
-
-                target.is_alive = gone  # type: ignore[method-assign]
-                family("6455/9/1", LIM)(call)
-                return (await run_all(select(Role.SERVER), target)).results[0]
-
-        result = asyncio.run(go())
-        assert (Verdict.FAIL, "it does not answer any more") == (result.verdict, result.got)
 
 
 @pytest.mark.parametrize("settings", [{"total": 0.3}, {"fail_fast": True, "jobs": 1}])

@@ -235,27 +235,20 @@ async def early_frame(peer: Peer) -> None:
     peer.note("it is heard" if heard == Text("early") else f"a 101, and then {heard}")
 
 
-@asks(
-    "6455/4.2.2/11",
-    LIM,
-    rules.HEADERS_TOO_LARGE,
-    {
-        "a field of 8 KiB": lambda ask: ask.put("X-Filler", "x" * 8 * 1024),
-        "a field of 64 KiB": lambda ask: ask.put("X-Filler", "x" * 64 * 1024),
-        "a field of 1 MiB": lambda ask: ask.put("X-Filler", "x" * 1024 * 1024),
-        "1,000 fields": lambda ask: ask.fields.extend((b"X-%d" % n, b"x") for n in range(1000)),
-        "200 extensions": lambda ask: ask.put(EXTENSIONS, ", ".join(f"x-{n}; a={n}" for n in range(200))),
-        "1,000 subprotocols": lambda ask: ask.put("Sec-WebSocket-Protocol", ", ".join(f"x-{n}" for n in range(1000))),
-        "one octet now and then": (),
-    },
-    alone=True,
-)
-async def too_much(peer: Peer, change: Change | None = None) -> None:
-    """However long a request is, or takes, the server answers in time or hangs up, and serves others meanwhile."""
+_LONG: dict[str, Change] = {
+    "a field of 8 KiB": lambda ask: ask.put("X-Filler", "x" * 8 * 1024),
+    "a field of 64 KiB": lambda ask: ask.put("X-Filler", "x" * 64 * 1024),
+    "a field of 1 MiB": lambda ask: ask.put("X-Filler", "x" * 1024 * 1024),
+    "1,000 fields": lambda ask: ask.fields.extend((b"X-%d" % n, b"x") for n in range(1000)),
+    "200 extensions": lambda ask: ask.put(EXTENSIONS, ", ".join(f"x-{n}; a={n}" for n in range(200))),
+    "1,000 subprotocols": lambda ask: ask.put("Sec-WebSocket-Protocol", ", ".join(f"x-{n}" for n in range(1000))),
+}
+
+
+@asks("6455/4.2.2/11", LIM, rules.HEADERS_TOO_LARGE, _LONG, alone=True)
+async def too_much(peer: Peer, change: Change) -> None:
+    """However long a request is, the server answers in time or hangs up."""
     ask = peer.proper_ask()
-    if change is None:
-        await _drip(peer, bytes(ask))
-        return
     change(ask)
     await peer.write(bytes(ask))
     answer = await peer.head()
@@ -266,15 +259,17 @@ async def too_much(peer: Peer, change: Change | None = None) -> None:
     peer.note("hung up with no answer" if isinstance(answer, End) else f"answered with {answer.status}")
 
 
-async def _drip(peer: Peer, request: bytes) -> None:
-    """An octet every fiftieth of our patience, where an attacker would take a second, for a fifth of it."""
+@asks("6455/4.2.2/11", LIM, rules.HEADERS_TOO_LARGE, dict.fromkeys(_LONG) | {"one octet now and then": ()}, waits=True)
+async def too_slow(peer: Peer) -> None:
+    """However long a request takes, the server answers in time or hangs up, and serves others meanwhile."""
+    # An octet every fiftieth of our patience, where an attacker would take a second, for a fifth of it.
     interval = peer.patience.reply / 50
-    for octet in request[:10]:
+    for octet in bytes(peer.proper_ask())[:10]:
         await peer.write(bytes([octet]))
         await peer.pause(interval)
     other = await peer.another()
     await opens(other, other.proper_ask())
-    answer = await peer.head(0)
+    answer = await peer.head(0)  # What is there already.
     what = quoted(answer.first) if isinstance(answer, Head) else str(answer)
     came = "still waiting" if isinstance(answer, Nothing) else what
     peer.note(f"after {interval * 10:g} s and 10 octets: {came}")

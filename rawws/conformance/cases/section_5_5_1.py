@@ -220,7 +220,7 @@ async def _one_close_and_the_end(peer: Peer) -> None:
         raise Wrong("one Close", "a second Close")
 
 
-@family("6455/5.5.1/12", SHOULD, rules.CLOSING_TIMEOUT, needs=("commands",), alone=True)
+@family("6455/5.5.1/12", SHOULD, rules.CLOSING_TIMEOUT, needs=("commands",), waits=True)
 async def never_answered(peer: Peer) -> None:
     """An endpoint whose Close is never answered gives up, and ends TCP."""
     # The RFC has no number for how long; `REASONABLE` is ours, and what was seen is told.

@@ -17,7 +17,8 @@ from pathlib import Path
 from signal import SIGKILL
 from typing import IO, Any, NoReturn
 
-from rawws.conformance.target import ClientTarget, ServerTarget, Target
+from rawws.conformance.peer import Peer as Tester
+from rawws.conformance.target import ClientTarget, ServerTarget, Target, Unreachable
 from rawws.core.settings import Role
 from tests.conformance.peers.in_chromium import in_chromium
 from tests.conformance.peers.table import NODE, Peer
@@ -74,15 +75,28 @@ async def _started(peer: Peer, log: IO[Any] | int, port: int = 0) -> AsyncIterat
 
 
 class Restarted(ServerTarget):
-    """A server that is started again, at the same port, when its process ends.
+    """A server that is started again, at the same port, when its process has ended and was missed.
 
     Attributes:
         pid: of its process.
         restarts: how often it was.
+        missed: somebody has looked for it in vain.
     """
 
     pid = 0
     restarts = 0
+
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(url, **options)
+        self.missed = asyncio.Event()
+
+    async def connect(self, *arguments: Any, **options: Any) -> Tester:
+        """See `ServerTarget`."""
+        try:
+            return await super().connect(*arguments, **options)
+        except Unreachable:
+            self.missed.set()
+            raise
 
 
 @asynccontextmanager
@@ -114,14 +128,23 @@ async def _run_for_ever(
                 await _see_that_it_is_there(target)
                 coming.put_nowait(target)
             target.pid = process.pid
+            target.missed.clear()
             await process.wait()
+        await target.missed.wait()  # Started at once, it would seem never to have been gone.
         target.restarts += 1
 
 
 async def _see_that_it_is_there(target: Target) -> None:
     async with asyncio.timeout(START):
-        while not await target.is_alive():
+        while not await _is_there(target):
             await asyncio.sleep(0.1)
+
+
+async def _is_there(target: Target) -> bool:
+    try:
+        return await target.is_alive()
+    except Unreachable:
+        return False
 
 
 @asynccontextmanager

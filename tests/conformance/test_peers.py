@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import suppress
 from random import Random
 from signal import SIGTERM
 
@@ -10,7 +11,7 @@ import pytest
 from rawws import Role
 from rawws.conformance import CASES, Report, Result, Verdict
 from rawws.conformance.heard import Text
-from rawws.conformance.target import Target
+from rawws.conformance.target import Target, Unreachable
 from tests.conformance.peers.__main__ import differences
 from tests.conformance.peers.playing import START, Restarted, playing
 from tests.conformance.peers.table import PEERS, Peer
@@ -63,6 +64,8 @@ def test_a_server_that_ends_is_there_again() -> None:
                 pid = target.pid
                 async with asyncio.timeout(START):
                     while target.pid == pid:
+                        with suppress(Unreachable):
+                            await target.is_alive()
                         await asyncio.sleep(0.05)
             return target.restarts, await echoes(target)
 

@@ -46,22 +46,22 @@ def page() -> Iterator[dict[str, Case]]:
 @asynccontextmanager
 async def mortal(lives: int) -> AsyncIterator[ServerTarget]:
     """A server that is started so many times, each time when it was missed after its death."""
-    port = asyncio.get_running_loop().create_future()
+    coming: asyncio.Future[Restarted] = asyncio.get_running_loop().create_future()
 
     async def supervise() -> None:
         for _ in range(lives):
-            where = str(port.result()) if port.done() else "0"
+            port = coming.result().uri.port if coming.done() else 0
             server = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", MORTAL, where, stdout=asyncio.subprocess.PIPE
+                sys.executable, "-c", MORTAL, str(port), stdout=asyncio.subprocess.PIPE
             )
             try:
                 assert server.stdout is not None
-                found = int(await server.stdout.readline())
-                if not port.done():
-                    port.set_result(found)
+                port = int(await server.stdout.readline())
+                if not coming.done():
+                    coming.set_result(Restarted(f"ws://127.0.0.1:{port}/", patience=Patience(reply=10.0)))
+                coming.result().missed.clear()
                 await server.wait()
-                await target.missed.wait()
-                target.missed.clear()
+                await coming.result().missed.wait()
             finally:
                 if server.returncode is None:
                     server.kill()
@@ -69,8 +69,7 @@ async def mortal(lives: int) -> AsyncIterator[ServerTarget]:
 
     supervising = asyncio.create_task(supervise())
     try:
-        target = Restarted(f"ws://127.0.0.1:{await port}/", patience=Patience(reply=10.0))
-        yield target
+        yield await coming
     finally:
         supervising.cancel()
         await asyncio.wait([supervising])

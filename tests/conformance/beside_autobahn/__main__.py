@@ -25,8 +25,10 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--role", choices=("server", "client"))
     parser.add_argument("--cases", nargs="+", action="extend", metavar="GLOB", help="Autobahn's (1 to 7, 9 and 10)")
     parser.add_argument("--soak", type=int, default=16, help="messages in each case of ours for groups 12 and 13 (16)")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="what was measured is kept there, and not done again")
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="the page, about all that is kept")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="what was measured is kept there, and not measured again"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE.md", help="the page, about who was asked for")
     return parser.parse_args(words)
 
 

@@ -46,7 +46,8 @@ def page(everybody: Sequence[Measured], versions: dict[str, str]) -> str:
         HEAD.format(**versions, date=date, versions=told, autobahn=total),
         _what_was_found(everybody),
         _times([one for one in everybody if not one.is_animal]),
-        *(_details(one) for one in everybody),
+        *(_details(one) for one in everybody if not one.is_animal),
+        _animals([one for one in everybody if one.is_animal]),
         _explanations(everybody),
     ]
     return "\n".join(part for part in parts if part)
@@ -151,31 +152,47 @@ def _name(one: Measured) -> str:
 
 
 def _details(one: Measured) -> str:
-    found = findings(one)
-    rows = [_folded(list(group)) for _, group in groupby(found, key=_kind)]
+    rows = _rows(findings(one))
     if not rows:
         return f"## {_name(one)}\n\nAutobahn found nothing.\n"
     return f"## {_name(one)}\n\n{table(['Autobahn', 'says', 'ours', 'say'], rows, 0)}"
 
 
-def _kind(finding: Finding) -> tuple[object, ...]:
+def _animals(everybody: Sequence[Measured]) -> str:
+    if not everybody:
+        return ""
+    rows: list[Sequence[str]] = []
+    for one in everybody:
+        told = [each for each in findings(one) if each.outcome is not Outcome.EXPLAINED]
+        rows += [(_name(one) if place == 0 else "", *row) for place, row in enumerate(_rows(told))]
+    return f"""## Animals
+
+What is wrong with each is its name, more or less; what is explained is left out.
+
+{table(["", "Autobahn", "says", "ours", "say"], rows, 0)}"""
+
+
+def _rows(found: Sequence[Finding]) -> list[list[str]]:
+    """A row for each fate that cases of a group share."""
+    return [_folded(list(group)) for _, group in groupby(found, key=_fate)]
+
+
+def _fate(finding: Finding) -> tuple[object, ...]:
     verdicts = tuple(sorted({said.verdict for said in finding.ours.values()}))
-    return finding.case.rpartition(".")[0], str(finding.said), finding.outcome, finding.why, verdicts
+    families = tuple(dict.fromkeys(map(family_of, finding.ours)))
+    return finding.case.partition(".")[0], str(finding.said), finding.outcome, finding.why, verdicts, families
 
 
 def _folded(same: Sequence[Finding]) -> list[str]:
-    """A row for cases that differ in nothing but their last number."""
+    """The row of those that differ in nothing but their numbers."""
     first = same[0]
     telling = {id: verdict for each in same for id, verdict in _telling(each)}
     families = [ids_in_short(list(group)) for _, group in groupby(telling, key=family_of)]
     verdicts = sorted(set(telling.values()))
     outcome = "" if first.outcome in (Outcome.FOUND, Outcome.SKIPPED) else f": **{first.outcome.value}**"
-    return [
-        ids_in_short([each.case for each in same]),
-        str(first.said),
-        ", ".join(families),
-        "/".join(verdicts) + outcome,
-    ]
+    cases = [each.case for each in same]
+    theirs = "; ".join(ids_in_short(list(group)) for _, group in groupby(cases, key=lambda id: id.rpartition(".")[0]))
+    return [theirs, str(first.said), ", ".join(families), "/".join(verdicts) + outcome]
 
 
 def _telling(finding: Finding) -> Iterator[tuple[str, str]]:

@@ -23,16 +23,13 @@ Whatever [Autobahn's test suite](https://github.com/crossbario/autobahn-testsuit
 Each of its {autobahn} cases has a counterpart (`rawws conform list 'ab:5.18'`). Here both were run against the same
 processes, one suite after the other, and every case of Autobahn's that did not come out right was looked up among ours.
 Autobahn's cases were run by [kosoku](https://pypi.org/project/kosoku/) {kosoku}, a native runner of the case files of
-Autobahn itself; the original needs Python 2.7 or Docker, and was not run. This page is generated:
+Autobahn itself; the original needs Python 2.7 or Docker, and was not run.
 
-```sh
-pip install kosoku
-python -m tests.conformance.beside_autobahn --keep DIR --out docs/conformance/autobahn.md
-python -m tests.conformance.beside_autobahn NAME --cases '12.*' '13.*' --keep DIR
-```
+This page is written by `python -m tests.conformance.beside_autobahn --keep DIR --out docs/conformance/autobahn.md`,
+with kosoku and the libraries installed. Groups 12 and 13 take ten minutes and more for each, and were run before that
+for some, with `NAME --role ROLE --cases '12.*' '13.*' --keep DIR`. It exits with 1 if ours missed anything.
 
-rawws {rawws}, Python {python}, {date}, 2 cores. The libraries are echoes with the defaults of each:
-{versions}.
+rawws {rawws}, Python {python}, {date}, 2 cores. The libraries are echoes with the defaults of each: {versions}.
 """
 
 
@@ -106,7 +103,7 @@ counterpart in Autobahn at all. Who has no versions above is an animal of the zo
 
 
 def _times(everybody: Sequence[Measured]) -> str:
-    rows = [_time(one, *pair) for one in everybody for part in PARTS for pair in _pairs(one, part.name)]
+    rows = [row for one in everybody for row in _times_of(one)]
     head = ["", "groups", "Autobahn", "s", "CPU s", "ours", "s", "CPU s", "times as fast"]
     return f"""## How long it took
 
@@ -115,6 +112,21 @@ measures time alone. *Counterparts* are those cases of ours that stand for one o
 not of the peer; kosoku is written in Rust. A case of the groups 12 and 13 sends 1,000 messages in Autobahn, 16 in ours.
 
 {table(head, rows, 1)}"""
+
+
+def _times_of(one: Measured) -> list[list[object]]:
+    """What is held side by side, part by part, and at the end all parts as each suite is by itself."""
+    pairs = [_pairs(one, part.name) for part in PARTS]
+    rows = [_time(one, *pair) for part in pairs for pair in part]
+    theirs, ours = zip(*(part[0] for part in pairs if part))
+    return [*rows, _time(one, _sum(theirs), _sum(ours))] if len(theirs) > 1 else rows
+
+
+def _sum(runs: Sequence[Run]) -> Run:
+    """As one."""
+    said = {id: said for run in runs for id, said in run.said.items()}
+    seconds, cpu = sum(run.seconds for run in runs), sum(run.cpu for run in runs)
+    return runs[0]._replace(part="together", said=said, seconds=seconds, cpu=cpu)
 
 
 def _pairs(one: Measured, part: str) -> list[tuple[Run, Run]]:

@@ -6,7 +6,14 @@ import pytest
 
 from rawws.conformance.case import CASES
 from tests.conformance.beside_autobahn import page
-from tests.conformance.beside_autobahn.comparing import Finding, Outcome, compare, counterparts, without_counterpart
+from tests.conformance.beside_autobahn.comparing import (
+    Finding,
+    Outcome,
+    compare,
+    counterparts,
+    only_ours,
+    without_counterpart,
+)
 from tests.conformance.beside_autobahn.explained import EXPLAINED, MIB, size_of
 from tests.conformance.beside_autobahn.said import AUTOBAHN, OURS, PARTS, Measured, Run, Said, read
 
@@ -136,6 +143,13 @@ def test_what_only_ours_finds_is_counted() -> None:
     assert ["6455/5.1/1.1"] == without_counterpart(ours, CASES)
 
 
+def test_what_autobahn_is_content_with_is_counted_apart() -> None:
+    """A counterpart that fails where Autobahn says OK, and not one whose counterpart was not run."""
+    ours = {"6455/5.4/4.1": Said("warn"), "6455/5.2/21.1": Said("fail"), "6455/5.2/21.2": Said("fail")}
+
+    assert ["6455/5.4/4.1"] == only_ours({"5.18": RIGHT, "3.1": FAILED}, ours, CASES)
+
+
 def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
     """Nothing is lost on its way through a file."""
     one = measured({"5.18": FAILED}, {"6455/5.4/4.1": Said("fail", "", "got 'b'", ("6455/5.1/3",))})
@@ -165,7 +179,7 @@ def test_the_page_tells_what_was_found_and_what_was_missed() -> None:
     assert "| 3.1-2 | FAILED | 6455/5.2/21.1-2 | fail |" in text
     assert "| 4.1.1 | FAILED | 6455/5.2/30.1 | pass: **missed** |" in text
     assert "| 6.4.1 | NON-STRICT | 6455/8.1/5.1 | pass: **explained** |" in text
-    assert "| somebody, server | 5 | 4 | 2 | 0 | 1 | 1 | 1 | 5 | 1 |" in text
+    assert "| somebody, server | 5 | 4 | 2 | 0 | 1 | 1 | 1 | 5 | 0 | 1 |" in text
     assert "all 5, one by one | 10.0 | 0.5 | all 5, 8 at once | 2.5 | 1.0 | 4.0 |" in text
     assert ["4.1.1"] == [found.case for _, found in page.missed([one])]
 

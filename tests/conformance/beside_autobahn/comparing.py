@@ -101,6 +101,16 @@ def wrong_ones(ours: Mapping[str, Said]) -> Iterator[str]:
     return (id for id, said in ours.items() if said.verdict in WRONG)
 
 
+def only_ours(theirs: Mapping[str, Said], ours: Mapping[str, Said], cases: Mapping[str, Case]) -> list[str]:
+    """Those of them whose counterparts were all run, and found nothing."""
+    found = []
+    for id in wrong_ones(ours):
+        said = [theirs[name] for name in cases[id].autobahn if name in theirs]
+        if said and all(one.verdict in FINE and one.closing in FINE for one in said):
+            found.append(id)
+    return found
+
+
 def without_counterpart(ours: Mapping[str, Said], cases: Mapping[str, Case]) -> list[str]:
     """Those of them that stand for none of Autobahn's."""
     return [id for id in wrong_ones(ours) if not cases[id].autobahn]

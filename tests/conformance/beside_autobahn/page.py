@@ -11,6 +11,7 @@ from tests.conformance.beside_autobahn.comparing import (
     Finding,
     Outcome,
     compare,
+    only_ours,
     without_counterpart,
     wrong_ones,
 )
@@ -65,9 +66,9 @@ def missed(everybody: Iterable[Measured]) -> list[tuple[Measured, Finding]]:
     return [(one, each) for one in everybody for each in findings(one) if each.outcome is Outcome.MISSED]
 
 
-def _all(one: Measured) -> dict[str, Said]:
-    """What ours said in all parts: some cases have counterparts in two tiers."""
-    runs = [one.run(part.name, OURS, 8) for part in PARTS]
+def _all(one: Measured, suite: str = OURS) -> dict[str, Said]:
+    """What a suite said in all parts: some cases have counterparts in two tiers."""
+    runs = [one.run(part.name, suite, 1 if suite == AUTOBAHN else 8) for part in PARTS]
     return {id: said for run in runs if run is not None for id, said in run.said.items()}
 
 
@@ -88,16 +89,20 @@ def _what_was_found(everybody: Sequence[Measured]) -> str:
         ours = _all(one)
         besides = [id for id in without_counterpart(ours, CASES) if ours[id].verdict == WRONG[0]]
         late = sum(len(run.late) for run in one.runs if run.suite == AUTOBAHN and run.at_once == 1)
-        rows.append([_name(one), _cases(one, AUTOBAHN), len(found), *counts, late, _cases(one, OURS), len(besides)])
-    head = ["", "its cases", "not right", "found", "skipped", "explained", "**missed**", "late", "ours", "besides"]
+        alone = only_ours(_all(one, AUTOBAHN), ours, CASES)
+        rows.append([_name(one), _cases(one, AUTOBAHN), len(found), *counts, late])
+        rows[-1] += [_cases(one, OURS), len(alone), len(besides)]
+    head = ["", "its cases", "not right", "found", "skipped", "explained", "**missed**", "late"]
+    head += ["ours", "alone", "besides"]
     return f"""## What was found
 
 *its cases* were run, and so many were *not right* (neither OK nor informational, in the messages or in the closing).
 Of these, counterparts of ours *found* the same (fail or warn); or the peer does not have what they are about
 ("unimplemented"), and ours are *skipped*; or Autobahn asks for what no RFC asks for, which is
 [explained](#what-no-rfc-asks-for); or ours **missed** it. *late* are cases that took more than the 20 seconds which
-kosoku gives each, and have no verdict. Of *ours* so many were run, and so many failed *besides* that have no
-counterpart in Autobahn at all. Who has no versions above is an animal of the zoo of this project, wrong on purpose.
+kosoku gives each, and have no verdict. Of *ours* so many were run; so many fail or warn *alone*, where Autobahn is
+content with its counterpart, and so many fail *besides* that have no counterpart in Autobahn at all. Who has no
+versions above is an animal of the zoo of this project, wrong on purpose.
 
 {table(head, rows, len(head) - 1)}"""
 

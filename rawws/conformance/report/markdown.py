@@ -28,12 +28,12 @@ def _lines(report: Report, view: View, code: int | None) -> Iterator[str]:
     found = list(words.findings(report.results, LOUD))
     bad = any(one.verdict in (Verdict.FAIL, Verdict.ERROR) for one in found)
     sign = "❌" if bad or code else "✅"
-    yield f"## {sign} WebSocket conformance of {_code(report.target)}"
+    yield f"## {sign} WebSocket conformance of {verbatim(report.target)}"
     yield ""
     first, *more = (plain(line) for line in summary(report, code, 10_000))
-    yield f"{report.role.value.capitalize()} under test: **{' · '.join(map(_text, first.split('  ')))}**"
+    yield f"{report.role.value.capitalize()} under test: **{' · '.join(map(escaped, first.split('  ')))}**"
     for line in more:
-        yield f"<br>{_text(line)}"
+        yield f"<br>{escaped(line)}"
     if found:
         yield from _table(found)
         yield from _details(found, report, view)
@@ -50,21 +50,21 @@ def _table(found: list[words.Finding]) -> Iterator[str]:
         first = one.first
         asks = words.requirement_of(first.id)
         where = ", ".join(words.places(first.id)).replace("RFC ", "")
-        ids = _code(words.ids_in_short(one.ids))
-        yield f"| {SIGNS[one.verdict]} | {ids} | {_text(asks)} | {_text(first.got or first.reason)} | {where} |"
+        ids = verbatim(words.ids_in_short(one.ids))
+        yield f"| {SIGNS[one.verdict]} | {ids} | {escaped(asks)} | {escaped(first.got or first.reason)} | {where} |"
 
 
 def _details(found: list[words.Finding], report: Report, view: View) -> Iterator[str]:
     for one in found[:MOST_BLOCKS]:
         title = f"{one.verdict.value} {words.ids_in_short(one.ids)} {words.title_of(one.first.id)}"
-        yield from ("", f"<details><summary>{_text(title)}</summary>", "", "````text")
+        yield from ("", f"<details><summary>{escaped(title)}</summary>", "", "````text")
         yield from (plain(line).replace("````", "'```") for line in block(one, report.role, view))
         yield from ("````", "", "</details>")
     if len(found) > MOST_BLOCKS:
         yield from ("", f"And {len(found) - MOST_BLOCKS} more: the JSON report has them all.")
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
     """Words, so that nothing in them is taken for Markdown or HTML."""
     text = words.clean(" ".join(text.split()))
     for character in "\\`*_[]|~":
@@ -72,7 +72,8 @@ def _text(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _code(text: str) -> str:
+def verbatim(text: str) -> str:
+    """The same as code."""
     text = words.clean(" ".join(text.split())).replace("|", "\\|")
     fence = "``" if "`" in text else "`"
     return f"{fence} {text} {fence}" if "`" in text else f"`{text}`"

@@ -93,7 +93,8 @@ def document(peer: Peer, runs: Sequence[Run], transcripts: str) -> str:
         "runs": len(reports),
         "seconds": [report.seconds for report in reports],
         "restarts": [run.restarts for run in runs],
-        "differences": differences(reports),
+        "differences": (found := differences(reports)),
+        "reasons": {id: [_reason(report, id) for report in reports] for id in found},
     }
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 

@@ -3,18 +3,19 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rawws import ConnectionClosed, aio, blocking
-from rawws.conformance.case import Declared
+from rawws.conformance.case import Declared, Tier
 from rawws.conformance.peer import Patience
 from rawws.conformance.running import run
 from rawws.conformance.suite import Report, Settings, select
 from rawws.conformance.target import ClientTarget, ServerTarget, Target
 from rawws.conformance.verdict import Verdict
 from rawws.core.settings import Role
-from tests.conformance.zoo.echo import Echo, calling, serving
+from tests.conformance.zoo.echo import calling, serving
+from tests.conformance.zoo.kind import Kind
 
 PATIENCE = Patience(reply=4.0, close=2.0)
 """For those who are right, on a machine that has other things to do too."""
@@ -135,22 +136,25 @@ def report_on_ours(name: str, *globs: str, declared: Declared = Declared(), **op
 
 
 def caught(
-    animal: type[Echo],
+    animal: type[Kind],
     role: Role,
     *globs: str,
     exclude: Sequence[str] = (),
     declared: Declared = Declared(),
     patience: Patience = PATIENCE,
+    tiers: Iterable[Tier] = (Tier.CORE,),
+    jobs: int = 16,
 ) -> dict[str, Verdict]:
     """The cases that find something wrong with an animal, among those that the globs name, and what they say."""
 
     async def go() -> Report:
+        chosen = select(role, include=globs, exclude=exclude, tiers=tiers)
         if role is Role.CLIENT:
             target: Target = Client(lambda url: calling(animal, url), patience=patience, declared=declared)
-            return await run(select(role, include=globs, exclude=exclude), target, Settings(jobs=16))
+            return await run(chosen, target, Settings(jobs=jobs))
         async with serving(animal) as port:
             target = ServerTarget(f"ws://127.0.0.1:{port}/", patience=patience, declared=declared)
-            return await run(select(role, include=globs, exclude=exclude), target, Settings(jobs=16))
+            return await run(chosen, target, Settings(jobs=jobs))
 
     wrong = (Verdict.FAIL, Verdict.WARN, Verdict.ERROR)
     return {result.id: result.verdict for result in asyncio.run(go()).results if result.verdict in wrong}

@@ -1,14 +1,13 @@
 """The cases about compressed messages (RFC 7692): we pass, and whoever errs fails those that are about the error."""
 
 import asyncio
-import re
 import zlib
 from random import Random
 
 import pytest
 
 from rawws import Deflate
-from rawws.conformance.case import CASES, Declared
+from rawws.conformance.case import Declared
 from rawws.conformance.corpora import CORPORA, messages
 from rawws.conformance.deflating import Blocks, Match, read_message
 from rawws.conformance.inflating import Judge, grants, settled
@@ -25,20 +24,11 @@ from tests.conformance.targets import OURS, PATIENCE, caught
 from tests.conformance.zoo import deflate as zoo
 from tests.conformance.zoo import windows
 from tests.conformance.zoo.compressing import Compressing
+from tests.conformance.zoo.kind import catchers, in_roles
 
 PAGES = [f"7692/{section}/*" for section in ("6.1", "6", "6.2", "7.2.1", "7.2.2", "7.2.3", "8")]
 LARGE = "7692/8/*"
 LIMIT = Compressing.LIMIT
-
-
-def ids(patterns: str) -> set[str]:
-    """The cases of RFC 7692 that are meant: "6/1.1-3" for three of them."""
-    found = set()
-    for pattern in patterns.split():
-        many = re.fullmatch(r"(.*\.)(\d+)-(\d+)", pattern)
-        found |= {f"{many[1]}{n}" for n in range(int(many[2]), int(many[3]) + 1)} if many else {pattern}
-    assert all(f"7692/{id}" in CASES for id in found)
-    return {f"7692/{id}" for id in found}
 
 
 # --- Ours -----------------------------------------------------------------------------------------------------------
@@ -80,78 +70,21 @@ def test_who_does_not_compress_is_not_blamed() -> None:
 
 # --- The zoo --------------------------------------------------------------------------------------------------------
 
-WRONG: dict[type[Compressing], str] = {
-    zoo.ForgetsThatItIsCompressed: "6/1.1-3",
-    zoo.DecidesByTheFirstFrame: "6/1.4",
-    zoo.TakesBitOnControl: "6.1/1.1-3",
-    zoo.TakesBitOnContinuation: "6.1/2.1-2",
-    zoo.TakesAllBits: "6.1/3.1-2",
-    zoo.MarksAllFragments: "6.1/4",
-    zoo.MarksPongs: "6.1/4",
-    zoo.TakesAllAsCompressed: "6/1.6 6/2.1-3 7.2.1/2.1-8 7.2.3/1.4",
-    zoo.RemembersWhatWasNotCompressed: "6/2.1 6/2.3",
-    zoo.NeedsData: "6/3.1",
-    zoo.WantsDataFirst: "6/3.2",
-    zoo.WantsDataLast: "6/3.3",
-    zoo.WantsFewFragments: "6/3.4 6.2/1.2",
-    zoo.BeginsAnewAtPings: "6/1.1 6/1.3 6/1.6",
-    zoo.BeginsAnewBetweenMessages: "6/1.5",
-    zoo.TakesAnyText: "6.2/1.1",
-    zoo.ReadsCharactersByFragment: "6.2/1.2-3",
-    zoo.Naive: "7.2.2/2.3 7.2.2/2.5 7.2.3/2.1",
-    zoo.PoisonedByFinal: "7.2.3/2.1-2",
-    zoo.ForgetsBehindFinal: "7.2.3/2.1",
-    zoo.RefusesFinal: "7.2.3/1.6 7.2.3/2.1-2",
-    zoo.RefusesStored: "7.2.3/1.5",
-    zoo.RefusesFixed: "6/1.1-5 6/3.1-4 7.2.3/1.1-4",
-    zoo.ReadsOneBlock: "7.2.3/1.7",
-    zoo.ClosesEachFragment: "6/1.1-5 6/3.2 6/3.4 6.2/1.2-3 7.2.3/1.2 7.2.3/1.8",
-    zoo.Swallows: "7.2.2/2.1-6",
-    windows.TakesOver: "7.2.1/1.1",
-    windows.LooksTooFar: "7.2.1/2.1-7",
-    windows.Forgets: "6/2.1 6/2.3 7.2.2/1.3 7.2.3/1.3-4 7.2.3/2.1",
-    windows.ForgetsMost: "7.2.2/1.2-3",
-    windows.ForgetsMore: "7.2.2/1.1-3",
-}
-"""Each animal, and the cases that find out what is wrong with it."""
-
-WRONG_IF_LARGE: dict[type[Compressing], str] = {
-    windows.TakesBombs: "8/1.1-2 8/1.5",
-    windows.TakesOneMore: "8/1.5",
-    windows.TakesOneLess: "8/1.4",
-    windows.LosesMessages: "8/1.3",
-    windows.HangsInBlocks: "8/2",
-}
-"""The same for what floods and bursts."""
+ANIMALS = [*zoo.ANIMALS, *windows.ANIMALS]
 
 
-@pytest.mark.parametrize("animal", WRONG, ids=lambda animal: animal.__name__)
-def test_a_wrong_server_is_caught_by_exactly_these(animal: type[Compressing]) -> None:
+@pytest.mark.parametrize("animal, role", in_roles([Compressing, *ANIMALS], second_is_slow=True))
+def test_who_is_wrong_is_caught_by_exactly_these(animal: type[Compressing], role: Role) -> None:
     """What is wrong fails the cases that are about it, and no others."""
-    assert ids(WRONG[animal]) == {*caught(animal, Role.SERVER, *PAGES, exclude=[LARGE])}
+    assert catchers(animal, role) == {*caught(animal, role, *PAGES, exclude=[LARGE])}
 
 
-@pytest.mark.parametrize(
-    "animal, expected",
-    [
-        (zoo.ForgetsThatItIsCompressed, "6/1.1-3"),
-        (windows.TakesOver, "7.2.1/1.2"),
-        (windows.LooksTooFar, "7.2.1/2.1-7"),
-        (windows.Forgets, WRONG[windows.Forgets]),
-        (zoo.Naive, WRONG[zoo.Naive]),
-    ],
-)
-def test_a_wrong_client_is_caught_by_exactly_these(animal: type[Compressing], expected: str) -> None:
-    """The same in the other role, where the other parameter is about it."""
-    assert ids(expected) == {*caught(animal, Role.CLIENT, *PAGES, exclude=[LARGE])}
-
-
-@pytest.mark.parametrize("animal", WRONG_IF_LARGE, ids=lambda animal: animal.__name__)
-def test_a_server_with_a_wrong_limit_is_caught(animal: type[Compressing]) -> None:
+@pytest.mark.parametrize("animal, role", in_roles(windows.LARGE, second_is_slow=True))
+def test_a_wrong_limit_is_caught(animal: type[Compressing], role: Role) -> None:
     """A limit that was declared holds for what comes of decompressing, to the byte; and nothing is lost, nor hangs."""
-    found = caught(animal, Role.SERVER, LARGE, declared=Declared(max_size=LIMIT), patience=Patience(1.0, 0.3))
+    found = caught(animal, role, LARGE, declared=Declared(max_size=LIMIT), patience=Patience(1.0, 0.3))
 
-    assert ids(WRONG_IF_LARGE[animal]) == {*found}
+    assert catchers(animal, role) == {*found}
 
 
 def test_a_server_that_takes_bombs_is_told_of() -> None:
@@ -164,14 +97,6 @@ def test_a_server_that_takes_bombs_is_told_of() -> None:
     (result,) = asyncio.run(go()).results
 
     assert (Verdict.PASS, "it takes 64 MiB out of 63 KiB") == (result.verdict, result.reason)
-
-
-def test_every_case_has_an_animal() -> None:
-    """Each case is known to be able to fail; with the window of 15 bits, by one that reads nothing but what is
-    compressed."""
-    known = {*ids(" ".join([*WRONG.values(), *WRONG_IF_LARGE.values()])), "7692/7.2.1/1.2"}
-
-    assert {case.id for case in select(Role.SERVER, include=PAGES)} == known
 
 
 # --- What they are made of --------------------------------------------------------------------------------------------

@@ -10,12 +10,13 @@ import pytest
 
 from rawws.conformance import ClientTarget, Declared, Report, Settings, Target, Verdict
 from rawws.conformance import run_cases as run_all
-from rawws.conformance.case import BOTH, CASES, LIM, Case
+from rawws.conformance.case import CASES, LIM, Case
 from rawws.conformance.suite import select
 from rawws.core.settings import Role
 from tests.conformance.targets import OURS, report_on_ours
 from tests.conformance.zoo import costs, fragments, frames
 from tests.conformance.zoo.between import Animal, client_target, server_target
+from tests.conformance.zoo.kind import catchers, ids, in_roles
 
 ANIMALS = [*frames.ANIMALS, *fragments.ANIMALS]
 
@@ -88,19 +89,6 @@ def test_all_floods_leave_ours_alive(name: str) -> None:
 # --- Wrong ones ---------------------------------------------------------------------------------------------------
 
 
-def ids(text: str, role: Role) -> set[str]:
-    """The cases that an animal names, as far as they are about this side."""
-    found = set()
-    for word in text.split():
-        group, _, numbers = word.rpartition("/")[2].partition(".")
-        head = word.rpartition("/")[0] + "/" + group
-        for part in numbers.split(",") if numbers else ():
-            first, _, last = part.partition("-")
-            found |= {f"{head}.{number}" for number in range(int(first), int(last or first) + 1)}
-        found |= set() if numbers else {head}
-    return {id for id in found if role in CASES[id].roles}
-
-
 async def caught_by(animal: Animal, role: Role, cases: list[Case], **options: Any) -> dict[str, str]:
     """The cases that it does not pass."""
     if role is Role.CLIENT:
@@ -109,40 +97,20 @@ async def caught_by(animal: Animal, role: Role, cases: list[Case], **options: An
         return await wrong(target, cases)
 
 
-def _in_roles(animals: list[Animal]) -> list[Any]:
-    """Each as a server, if it can be one, and as a client; the second only with --slow."""
-    return [
-        pytest.param(animal, role, id=f"{animal}-{role.value}", marks=[pytest.mark.slow] * (n > 0 or animal.slow))
-        for animal in animals
-        for n, role in enumerate(sorted(animal.roles, key=lambda role: role.value, reverse=True))
-    ]
-
-
-@pytest.mark.parametrize("animal, role", _in_roles(ANIMALS))
+@pytest.mark.parametrize("animal, role", in_roles(ANIMALS, second_is_slow=True))
 def test_what_is_wrong_is_caught(animal: Animal, role: Role) -> None:
     """The cases that it breaks fail, and no others."""
     found = asyncio.run(caught_by(animal, role, about(role, *SECTIONS)))
 
-    expected = ids(animal.caught_by, role)
+    expected = catchers(animal, role)
     assert expected == found.keys() - (ids(animal.perhaps, role) - expected), found
 
 
-@pytest.mark.parametrize("animal, role", _in_roles(costs.ANIMALS))
+@pytest.mark.parametrize("animal, role", in_roles(costs.ANIMALS, second_is_slow=True))
 def test_what_costs_too_much_is_caught(animal: Animal, role: Role) -> None:
     """Each of its cases fails with a target of its own, for it may be dead afterwards."""
-    for id in sorted(ids(animal.caught_by, role)):
+    for id in sorted(catchers(animal, role)):
         # A small message is enough for one that has no limit at all.
         case = replace(CASES[id], entry=(4 * MIB,)) if id == "6455/10.4/2.1" else CASES[id]
         declared = Declared(max_size=MIB if id == "6455/10.4/2.2" else None)
         assert {id} == asyncio.run(caught_by(animal, role, [case], declared=declared)).keys()
-
-
-def test_every_family_has_an_animal() -> None:
-    """There is no case about frames that nothing can fail, but those that say which of several ways was seen."""
-    globs = (*SECTIONS, "6455/10.4")
-    about_them = {case.id for role in BOTH for case in select(role, include=globs) if case.level.value != "MAY"}
-
-    caught = {
-        id for animal in [*ANIMALS, *costs.ANIMALS] for role in animal.roles for id in ids(animal.caught_by, role)
-    }
-    assert set() == about_them - caught

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 import ssl
 import threading
 from collections.abc import AsyncIterator
@@ -12,11 +11,12 @@ import pytest
 import trustme
 
 from rawws import Response, aio, blocking
-from rawws.conformance import CASES, Declared, Patience, Report, ServerTarget, Verdict, run_cases, select
+from rawws.conformance import Declared, Patience, Report, ServerTarget, Verdict, run_cases, select
 from rawws.conformance.case import Case
 from rawws.core.settings import Role
-from tests.conformance.zoo.lying import KNOWN, MISSING, Animal, living, sniffing
-from tests.conformance.zoo.servers_handshake import ANIMALS
+from tests.conformance.zoo.kind import catchers
+from tests.conformance.zoo.lying import KNOWN, MISSING, Animal, Sniffing, living, sniffing
+from tests.conformance.zoo.servers_handshake import ANIMALS, SNIFFING
 
 FAMILIES = ["6455/4.2.1/*", "6455/4.2.2/*", "6455/9.1/1.*", "7692/5/*", "7692/7/1.*", "7692/7/2.*", "7692/7.1.1/1.*"]
 FAMILIES += ["7692/7.1.2/[123].*", "7692/7.1.2/6"]
@@ -43,19 +43,6 @@ def complaints(report: Report) -> dict[str, str]:
     """What is not right, by the id."""
     told = {Verdict.FAIL, Verdict.WARN, Verdict.ERROR}
     return {result.id: result.reason for result in report.results if result.verdict in told or result.got}
-
-
-def ids(patterns: str) -> set[str]:
-    """The cases that an animal names."""
-    found: set[str] = set()
-    for pattern in patterns.split():
-        run = re.fullmatch(r"(.*\.)(\d+)-(\d+)", pattern)
-        wanted = [f"{run[1]}{n}" for n in range(int(run[2]), int(run[3]) + 1)] if run else [pattern]
-        for glob in wanted:
-            matching = {case.id for case in CASES.values() if Role.SERVER in case.roles and case.matches(glob)}
-            assert matching, f"there is no case {glob}"
-            found |= matching
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +158,7 @@ def judge(animal: Animal) -> Report:
     """Run every case against it, and of those that need a quiet target only the ones that it is about."""
 
     async def go() -> Report:
-        wanted = ids(animal.caught_by)
+        wanted = catchers(animal, Role.SERVER)
         chosen = [case for case in cases() if not case.alone or case.id in wanted]
         async with living(animal) as port:
             return await report_on(f"ws://127.0.0.1:{port}/", chosen, patience=FAST)
@@ -189,30 +176,17 @@ def test_the_right_server_of_the_zoo_passes() -> None:
 @pytest.mark.parametrize("animal", ANIMALS, ids=str)
 def test_a_wrong_server_is_caught_by_exactly_these(animal: Animal) -> None:
     """What is wrong fails the cases that are about it, and no others."""
-    assert ids(animal.caught_by) == {*complaints(judge(animal))}
+    assert catchers(animal, Role.SERVER) == {*complaints(judge(animal))}
 
 
-@pytest.mark.parametrize(
-    "options, caught_by",
-    [({}, {"6455/4.2.2/13.2"}), ({"process_request": lambda _: Response(400)}, {"6455/4.2.2/13.1", "6455/4.2.2/13.2"})],
-    ids=["with-and-without", "without-alone"],
-)
-def test_a_server_that_speaks_without_tls_is_caught(
-    options: dict[str, Any], caught_by: set[str], authority: trustme.CA
-) -> None:
+@pytest.mark.parametrize("animal", SNIFFING, ids=str)
+def test_a_server_that_speaks_without_tls_is_caught(animal: Sniffing, authority: trustme.CA) -> None:
     """One port for both is a server that can be talked out of TLS; it is worse if it does not even speak with it."""
 
     async def go() -> Report:
-        secured = aio.serve(echo, "127.0.0.1", 0, ssl=serving(authority), **options)
+        secured = aio.serve(echo, "127.0.0.1", 0, ssl=serving(authority), **animal.options)
         async with secured as one, aio.serve(echo, "127.0.0.1", 0) as other, sniffing(one.port, other.port) as port:
             chosen = cases("6455/4.2.2/13")
             return await report_on(f"wss://localhost:{port}/", chosen, ssl=trusting(authority))
 
-    assert caught_by == {*complaints(asyncio.run(go()))}
-
-
-def test_every_case_has_an_animal() -> None:
-    """Each case is known to be able to fail."""
-    caught = {*NO_TLS}.union(*(ids(animal.caught_by) for animal in ANIMALS))
-
-    assert set() == {case.id for case in cases()} - caught
+    assert catchers(animal, Role.SERVER) == {*complaints(asyncio.run(go()))}

@@ -10,12 +10,12 @@ from rawws.conformance.case import CASES, Declared, Tier
 from rawws.conformance.peer import Patience
 from rawws.conformance.running import run
 from rawws.conformance.suite import Report, Settings, select
-from rawws.conformance.target import ServerTarget
 from rawws.conformance.verdict import Verdict
-from tests.conformance.targets import OURS, PATIENCE
+from rawws.core.settings import Role
+from tests.conformance.targets import OURS, PATIENCE, caught
 from tests.conformance.zoo import windows
 from tests.conformance.zoo.compressing import Compressing
-from tests.conformance.zoo.echo import serving
+from tests.conformance.zoo.kind import catchers, ids, in_roles
 
 SIZES = ["1.1", "1.8", "2.5", "2.13", "3.6", "3.11", "4.1", "4.12", "5"]
 SOAKS = ["1.1", "1.28", "1.46", "1.64", "1.90", "2.9", "2.27", "2.45", "2.63", "2.81", "2.99", "2.126"]
@@ -39,19 +39,6 @@ def report_on_ours(name: str, cases: list[str], declared: Declared, **options: A
             return await report_on(target, cases)
 
     return {result.id: (result.verdict, result.reason) for result in asyncio.run(go()).results}
-
-
-def caught(animal: type[Compressing], cases: list[str]) -> set[str]:
-    """The cases that an animal fails."""
-
-    async def go() -> Report:
-        async with serving(animal) as port:  # type: ignore[arg-type]
-            patience = Patience(reply=4.0, close=0.5)
-            return await report_on(
-                ServerTarget(f"ws://127.0.0.1:{port}/", patience=patience, declared=Declared(soak=FEW)), cases
-            )
-
-    return {result.id for result in asyncio.run(go()).failures}
 
 
 def test_each_case_of_autobahn_has_one_counterpart() -> None:
@@ -103,26 +90,11 @@ def test_a_limit_that_was_not_declared_is_no_failure() -> None:
     assert all("see --max-size" in reason for _, reason in found.values())
 
 
-def test_what_is_changed_on_its_way_is_seen() -> None:
-    """One byte of a large message is enough."""
-    large = [f"6455/size/{case}" for case in SIZES if not case.startswith("4.")]
-    cases = [*large, "6455/size/4.12", "7692/soak/1.26", "7692/soak/1.27"]
+@pytest.mark.parametrize("animal, role", in_roles(windows.LONG, second_is_slow=True))
+def test_who_is_wrong_in_the_long_run_is_caught(animal: type[Compressing], role: Role) -> None:
+    """One byte of a large message is enough, and one message that comes twice; terms are kept to until the end."""
+    some = catchers(animal, role) | ids(animal.passes)
+    declared, patience = Declared(soak=FEW), Patience(reply=4.0, close=0.5)
 
-    assert {*large, "7692/soak/1.27"} == caught(windows.ChangesLargeMessages, cases)
-
-
-def test_what_comes_twice_is_seen() -> None:
-    """Autobahn counts its messages; here each is another one."""
-    cases = ["6455/size/4.1", "6455/size/4.2", "6455/size/4.12", "7692/soak/1.1", "7692/soak/1.90"]
-
-    assert {*cases[1:]} == caught(windows.Repeats, cases)
-
-
-@pytest.mark.parametrize(
-    "animal, kinds", [(windows.TakesOver, {2, 5, 6, 7}), (windows.LooksTooFar, {3, 5, 7})], ids=["takeover", "window"]
-)
-def test_who_does_not_keep_to_the_terms_is_seen(animal: type[Compressing], kinds: set[int]) -> None:
-    """Of the seven sets of parameters those fail that the animal does not keep."""
-    rows = {kind: f"7692/soak/2.{18 * (kind - 1) + 5}" for kind in range(1, 8)}
-
-    assert {rows[kind] for kind in kinds} == caught(animal, [*rows.values()])
+    found = caught(animal, role, *some, declared=declared, patience=patience, tiers=Tier, jobs=4)
+    assert catchers(animal, role) == {*found}

@@ -12,17 +12,11 @@ from rawws.core.settings import Role
 from tests.conformance.targets import OURS, caught, report_on_ours
 from tests.conformance.zoo import utf8 as zoo
 from tests.conformance.zoo.echo import Echo
+from tests.conformance.zoo.kind import catchers, ids, in_roles
 
 PAGE = "6455/8.1/*"
-TEXT_IS_WRONG = {f"6455/8.1/{case}" for case in ("4.1", "4.2", "6.1", "6.2", "6.3", "6.4", "7.1")}
-NEVER_FAILS = {f"6455/8.1/5.{number}" for number in range(1, 5)}
-"""Those that tell how fast it is refused, and want it to be."""
-"""The cases beside the family of single sequences in which wrong text has to be refused."""
-
-
-def ids(*cases: str) -> set[str]:
-    """Those of this section."""
-    return {f"6455/8.1/{case}" for case in cases}
+NEVER_FAILS = ids("6455/8.1/5.1-4")
+"""Those that tell how fast wrong text is refused, and want it to be."""
 
 
 @cache
@@ -79,52 +73,13 @@ def read(animal: type[zoo.Reads], data: bytes) -> str | None:
         return None
 
 
-WRONG: dict[type[zoo.Reads], set[str]] = {
-    zoo.Reads: set(),
-    zoo.TakesAnyBytes: TEXT_IS_WRONG | NEVER_FAILS,
-    zoo.TakesSurrogates: ids("4.1", "4.2"),
-    zoo.TakesOverlongForms: set(),
-    zoo.DropsWhatIsCutOff: ids("7.1"),
-    zoo.RefusesNoncharacters: set(),
-    zoo.EndsAtNul: set(),
-    zoo.DropsByteOrderMarks: ids("8.1"),
-    zoo.ReadsInBlocks: ids("8.2"),
-    zoo.ReadsEachFragment: ids("3.3", "3.4", "6.1", "6.2", "6.3", "6.4"),
-    zoo.ReadsWhatItGets: ids("3.3", "3.4", "6.1", "6.2", "6.3", "6.4", "8.3"),
-    zoo.ReadsOnIntoTheNext: ids("7.1"),
-    zoo.ReadsBinaryToo: ids("7.2", "7.3"),
-}
-"""What catches each of them besides the single sequences."""
-
-MISTAKEN = {
-    zoo.TakesAnyBytes: 69,
-    zoo.TakesSurrogates: 15,
-    zoo.TakesOverlongForms: 9,
-    zoo.DropsWhatIsCutOff: 12,
-    zoo.RefusesNoncharacters: 39,
-    zoo.EndsAtNul: 1,
-    zoo.ReadsInBlocks: 1,
-    zoo.ReadsOnIntoTheNext: 12,
-}
-"""About how many of these each is mistaken, if about any."""
-
-
-@pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("animal", WRONG)
-def test_animals_are_caught_by_what_they_do(animal: type[zoo.Reads], role: Role) -> None:
+@pytest.mark.parametrize("animal, role", in_roles([Echo, zoo.Reads, *zoo.ANIMALS]))
+def test_animals_are_caught_by_what_they_do(animal: type[Echo], role: Role) -> None:
     """Who errs about text fails the cases that are about this error, and no other."""
-    mistaken = taken_wrongly(animal)
-
-    assert MISTAKEN.get(animal, 0) == len(mistaken)
-    assert mistaken | WRONG[animal] == set(caught(animal, role, PAGE))
+    assert catchers(animal, role) == set(caught(animal, role, PAGE))
 
 
-def test_a_server_that_drops_foreign_heads_is_caught() -> None:
-    """A field that is not UTF-8 deserves an answer, if it is refused."""
-    assert ids("9") == set(caught(zoo.DropsForeignHeads, Role.SERVER, PAGE))
-
-
-def test_a_right_echo_is_not_caught() -> None:
-    """What the animals are besides their one error."""
-    assert {} == caught(Echo, Role.SERVER, PAGE)
-    assert {} == caught(Echo, Role.CLIENT, PAGE)
+@pytest.mark.parametrize("animal", [animal for animal in zoo.ANIMALS if issubclass(animal, zoo.Reads)])
+def test_animals_are_mistaken_about_what_they_name(animal: type[zoo.Reads]) -> None:
+    """Of the single sequences those catch it of which it makes something else than a right one."""
+    assert taken_wrongly(animal) == ids(animal.caught_by) & sequences().keys()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rawws.conformance.case import CLIENT, SERVER, Declared
 from rawws.core import rules
 from rawws.core.connection import Wants
 from rawws.core.errors import ProtocolError
@@ -13,8 +14,15 @@ from tests.wire import CLOSE, PING, PONG, TEXT, close_body
 # --- What a Close is answered with --------------------------------------------------------------------------------
 
 
+ANSWERED = "6455/5.5.1/1 6455/5.5.1/2.1-2 6455/5.5.1/4 6455/5.5.1/6.1-3 6455/5.5.1/7.5-8 6455/7.4/1.1-13 6455/7.4/2.1-3"
+"""The cases in which a Close has to be accepted, whoever is under test."""
+
+
 class NeverAnswersClose(Echo):
     """It takes a Close, and says nothing."""
+
+    caught_by = f"{ANSWERED} 6455/5.5.1/8 6455/5.5.1/9"
+    silent = True
 
     def on_closed(self, closed: Closed) -> None:
         if closed.by == "peer":
@@ -24,6 +32,8 @@ class NeverAnswersClose(Echo):
 class SaysThatThereWasNoCode(Echo):
     """It answers a Close that has no code with 1005."""
 
+    caught_by = "6455/5.5.1/4 6455/7.4/6"
+
     def on_closed(self, closed: Closed) -> None:
         if closed.code == 1005:
             self.answer(self.frame(CLOSE, close_body(1005)))
@@ -31,6 +41,8 @@ class SaysThatThereWasNoCode(Echo):
 
 class ClosesTwice(Echo):
     """It answers a Close, and then once more."""
+
+    caught_by = "6455/5.5.1/2.1-2 6455/5.5.1/10"
 
     def on_closed(self, closed: Closed) -> None:
         if closed.by == "peer":
@@ -40,6 +52,8 @@ class ClosesTwice(Echo):
 class TalksBehindItsClose(Echo):
     """It has one more thing to say when it has answered a Close."""
 
+    caught_by = "6455/5.5.1/2.1-2 6455/5.5.1/10"
+
     def on_closed(self, closed: Closed) -> None:
         if closed.by == "peer":
             self.answer(self.frame(CLOSE, close_body(1000)), self.frame(TEXT, b"and another thing"))
@@ -48,6 +62,9 @@ class TalksBehindItsClose(Echo):
 class ClosesTwiceAtACrossing(Echo):
     """It answers a Close even if it has sent its own."""
 
+    caught_by = "6455/5.5.1/10 6455/5.5.1/11.2"
+    declared = Declared(commands=True)
+
     def on_closed(self, closed: Closed) -> None:
         if closed.by == "local":
             self.write(self.connection.data_to_send() + self.frame(CLOSE, close_body(1000)))
@@ -55,6 +72,8 @@ class ClosesTwiceAtACrossing(Echo):
 
 class BlamesWhatComesBehind(Echo):
     """It reads on behind a Close, and what it finds there is a violation to it."""
+
+    caught_by = "6455/5.5.1/2.1-2"
 
     def on_closed(self, closed: Closed) -> None:
         if closed.by == "peer" and self.behind:
@@ -89,6 +108,8 @@ class _ReadsClose(Echo):
 class TakesHalfACode(_ReadsClose):
     """A Close with a payload of one byte is as good as one with none."""
 
+    caught_by = "6455/5.5.1/5"
+
     def judge(self, payload: bytes) -> None:
         if len(payload) != 1:
             super().judge(payload)
@@ -97,6 +118,8 @@ class TakesHalfACode(_ReadsClose):
 class TakesAnyCode(_ReadsClose):
     """Any number is a code."""
 
+    caught_by = "6455/7.4/3.1-9 6455/7.4/4.1-6 6455/7.4/6"
+
     def judge(self, payload: bytes) -> None:
         super().judge(close_body(1000) + payload[2:] if len(payload) > 1 else payload)
 
@@ -104,12 +127,16 @@ class TakesAnyCode(_ReadsClose):
 class TakesAnyReason(_ReadsClose):
     """Any bytes are a reason."""
 
+    caught_by = "6455/5.5.1/7.1-4"
+
     def judge(self, payload: bytes) -> None:
         super().judge(payload[:2])
 
 
 class ReadsReasonsInAsciiOnly(_ReadsClose):
     """It does not know UTF-8."""
+
+    caught_by = "6455/5.5.1/7.5-8"
 
     def judge(self, payload: bytes) -> None:
         super().judge(payload)
@@ -120,6 +147,8 @@ class ReadsReasonsInAsciiOnly(_ReadsClose):
 class KnowsTheCodesOfTheRfcOnly(_ReadsClose):
     """It has not heard of the registry."""
 
+    caught_by = "6455/7.4/2.1-3"
+
     def judge(self, payload: bytes) -> None:
         super().judge(payload)
         if payload[:2] in map(close_body, (1012, 1013, 1014)):
@@ -128,6 +157,8 @@ class KnowsTheCodesOfTheRfcOnly(_ReadsClose):
 
 class KnowsNoCodesOfOthers(_ReadsClose):
     """It has not heard of libraries either."""
+
+    caught_by = "6455/7.4/1.10-13"
 
     def judge(self, payload: bytes) -> None:
         super().judge(payload)
@@ -141,6 +172,10 @@ class KnowsNoCodesOfOthers(_ReadsClose):
 class KeepsTcp(Echo):
     """A server that leaves it to the client to end TCP."""
 
+    caught_by = "6455/5.5.1/8"
+    roles = SERVER
+    silent = True
+
     def hang_up(self) -> None:
         if self.connection.closed.by != "peer":
             super().hang_up()
@@ -148,6 +183,9 @@ class KeepsTcp(Echo):
 
 class HangsUpAtOnce(Echo):
     """A client that does not wait until the server ends TCP."""
+
+    caught_by = "6455/5.5.1/9"
+    roles = CLIENT
 
     def on_closed(self, closed: Closed) -> None:
         if closed.by == "peer":
@@ -158,12 +196,27 @@ class HangsUpAtOnce(Echo):
 class OverlooksTheEnd(Echo):
     """It does not notice that the other half of TCP has ended."""
 
+    caught_by = "6455/7.1.1/1.1-4"
+    silent = True
+
     def eof_received(self) -> bool:
         return True if self.connection.closed is None else super().eof_received()
 
 
+class NeverGivesUp(Echo):
+    """It waits for ever for the answer to its Close."""
+
+    caught_by = "6455/5.5.1/12"
+    declared = Declared(commands=True)
+    slow = True
+
+
 class DiesOfAReset(Echo):
     """A server that a reset kills."""
+
+    caught_by = "6455/7.1.1/2.1-2"
+    roles = SERVER
+    silent = True
 
     dead = False
 
@@ -183,6 +236,8 @@ class DiesOfAReset(Echo):
 class FailsInSilence(Echo):
     """It ends TCP at a violation, with no Close."""
 
+    caught_by = "6455/7.1.7/1"
+
     def on_closed(self, closed: Closed) -> None:
         if closed.by == "error":
             self.answer()
@@ -190,6 +245,8 @@ class FailsInSilence(Echo):
 
 class FailsForReasonsOfItsOwn(Echo):
     """Whatever the violation is, the code is 1011."""
+
+    caught_by = "6455/7.1.7/1"
 
     def on_closed(self, closed: Closed) -> None:
         if closed.by == "error":
@@ -199,6 +256,8 @@ class FailsForReasonsOfItsOwn(Echo):
 class FailsWithWhatIsNotForTheWire(Echo):
     """It says that there was no Close, in a Close."""
 
+    caught_by = "6455/7.1.7/1 6455/7.4/3.5 6455/7.4/6"
+
     def on_closed(self, closed: Closed) -> None:
         if closed.by == "error":
             self.answer(self.frame(CLOSE, close_body(1006)))
@@ -206,6 +265,10 @@ class FailsWithWhatIsNotForTheWire(Echo):
 
 class FailsAndStays(Echo):
     """It sends the Close for a violation, and goes on holding TCP."""
+
+    caught_by = "6455/5.5.1/11.1 6455/7.1.7/2"
+    roles = SERVER
+    silent = True
 
     def hang_up(self) -> None:
         if self.connection.wants is Wants.CLOSE:
@@ -215,12 +278,17 @@ class FailsAndStays(Echo):
 class FailsWithAReset(Echo):
     """It closes the socket at a violation without having read the rest."""
 
+    caught_by = "6455/7.1.1/3"
+    roles = SERVER
+
     def hang_up(self) -> None:
         self.transport.close()
 
 
 class PongsOnceMore(Echo):
     """It has failed the connection, but still answers a Ping that had come by then."""
+
+    caught_by = "6455/7.1.7/2"
 
     def data_received(self, data: bytes) -> None:
         self.pinged = PING in [header.opcode for header in self.frames_in(data)]
@@ -229,3 +297,38 @@ class PongsOnceMore(Echo):
     def on_closed(self, closed: Closed) -> None:
         if closed.by == "error" and self.pinged:
             self.write(self.connection.data_to_send() + self.frame(PONG, b"one more"))
+
+
+class HasNoLimit(Echo):
+    """It was said to have one."""
+
+    caught_by = "6455/7.4/7"
+    declared = Declared(max_size=1000)
+
+
+ANIMALS = [
+    NeverAnswersClose,
+    SaysThatThereWasNoCode,
+    ClosesTwice,
+    TalksBehindItsClose,
+    ClosesTwiceAtACrossing,
+    BlamesWhatComesBehind,
+    TakesHalfACode,
+    TakesAnyCode,
+    TakesAnyReason,
+    ReadsReasonsInAsciiOnly,
+    KnowsTheCodesOfTheRfcOnly,
+    KnowsNoCodesOfOthers,
+    KeepsTcp,
+    HangsUpAtOnce,
+    OverlooksTheEnd,
+    NeverGivesUp,
+    DiesOfAReset,
+    FailsInSilence,
+    FailsForReasonsOfItsOwn,
+    FailsWithWhatIsNotForTheWire,
+    FailsAndStays,
+    FailsWithAReset,
+    PongsOnceMore,
+    HasNoLimit,
+]

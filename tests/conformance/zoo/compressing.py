@@ -15,6 +15,7 @@ from rawws.core.frames import RSV1, FrameHeader, decode_header
 from rawws.core.headers import read_extensions
 from rawws.core.masking import apply_mask
 from rawws.core.settings import Role
+from tests.conformance.zoo.kind import Kind
 
 ANYTHING = Deflate(server_max_window_bits=15, client_max_window_bits=15)
 OFFER = f"{NAME}; client_max_window_bits"
@@ -24,7 +25,7 @@ class Refused(Exception):
     """The other side errs; with the code for it."""
 
 
-class Compressing(asyncio.Protocol):
+class Compressing(Kind, asyncio.Protocol):
     """An echo that is right, and compresses all that it says."""
 
     LIMIT = 1024 * 1024

@@ -8,6 +8,7 @@ from rawws.conformance.inflating import window_of
 from rawws.conformance.wire import PING, PONG, TEXT
 from rawws.core.deflate import DeflateTerms
 from rawws.core.frames import RSV1, FrameHeader
+from rawws.core.settings import Role
 from tests.conformance.zoo.compressing import Compressing, Refused
 
 # --- Frames -------------------------------------------------------------------------------------------------------
@@ -15,6 +16,8 @@ from tests.conformance.zoo.compressing import Compressing, Refused
 
 class ForgetsThatItIsCompressed(Compressing):
     """A control frame in a compressed message makes it an uncompressed one."""
+
+    caught_by = "7692/6/1.1-3"
 
     def on_frame(self, header: FrameHeader, payload: bytes) -> None:
         if header.opcode > 7:
@@ -25,6 +28,7 @@ class ForgetsThatItIsCompressed(Compressing):
 class DecidesByTheFirstFrame(Compressing):
     """If the first frame of all is not compressed, none may be."""
 
+    caught_by = "7692/6/1.4"
     first: int | None = None
 
     def check(self, header: FrameHeader) -> None:
@@ -37,12 +41,16 @@ class DecidesByTheFirstFrame(Compressing):
 class TakesBitOnControl(Compressing):
     """RSV1 on control frames is not looked at."""
 
+    caught_by = "7692/6.1/1.1-3"
+
     def allowed(self, header: FrameHeader) -> int:
         return RSV1 if header.opcode > 7 else super().allowed(header)
 
 
 class TakesBitOnContinuation(Compressing):
     """RSV1 on later fragments is not looked at."""
+
+    caught_by = "7692/6.1/2.1-2"
 
     def allowed(self, header: FrameHeader) -> int:
         return RSV1 if header.opcode == 0 else super().allowed(header)
@@ -51,12 +59,16 @@ class TakesBitOnContinuation(Compressing):
 class TakesAllBits(Compressing):
     """With an extension, no bit of a message is looked at."""
 
+    caught_by = "7692/6.1/3.1-2"
+
     def allowed(self, header: FrameHeader) -> int:
         return 7 if header.opcode in (1, 2) else super().allowed(header)
 
 
 class MarksAllFragments(Compressing):
     """What it says is in two fragments, and both are marked."""
+
+    caught_by = "7692/6.1/4"
 
     def say(self, opcode: int, payload: bytes, **shape: Any) -> None:
         if opcode == TEXT:
@@ -68,12 +80,20 @@ class MarksAllFragments(Compressing):
 class MarksPongs(Compressing):
     """Whatever it says is marked."""
 
+    caught_by = "7692/6.1/4"
+
     def say(self, opcode: int, payload: bytes, **shape: Any) -> None:
         super().say(opcode, payload, **shape | ({} if self.terms is None else {"rsv": RSV1}))
 
 
 class TakesAllAsCompressed(Compressing):
     """The extension is agreed on, so all is compressed."""
+
+    # A client may hang up over a window of a size that it does not like.
+    caught_by = {
+        Role.SERVER: "7692/6/1.6 7692/6/2.1-3 7692/7.2.1/2.1-8 7692/7.2.3/1.4",
+        Role.CLIENT: "7692/6/1.6 7692/6/2.1-3 7692/7.2.3/1.4",
+    }
 
     def whole(self) -> bytes:
         self.compressed = self.terms is not None
@@ -82,6 +102,8 @@ class TakesAllAsCompressed(Compressing):
 
 class RemembersWhatWasNotCompressed(Compressing):
     """All messages go into the window."""
+
+    caught_by = "7692/6/2.1,3"
 
     def whole(self) -> bytes:
         data = super().whole()
@@ -95,6 +117,8 @@ class RemembersWhatWasNotCompressed(Compressing):
 class NeedsData(Compressing):
     """A compressed message that is empty is refused."""
 
+    caught_by = "7692/6/3.1"
+
     def whole(self) -> bytes:
         data = super().whole()
         if self.compressed and not data:
@@ -105,12 +129,16 @@ class NeedsData(Compressing):
 class WantsDataFirst(Compressing):
     """A message is compressed if its first fragment is, and has something in it."""
 
+    caught_by = "7692/6/3.2"
+
     def on_data(self, header: FrameHeader, payload: bytes) -> None:
         super().on_data(header._replace(rsv=0) if header.opcode and not payload and not header.fin else header, payload)
 
 
 class WantsDataLast(Compressing):
     """A last fragment that is empty is refused, if the message is compressed."""
+
+    caught_by = "7692/6/3.3"
 
     def on_data(self, header: FrameHeader, payload: bytes) -> None:
         if header.fin and not header.opcode and self.compressed and not payload:
@@ -121,6 +149,8 @@ class WantsDataLast(Compressing):
 class WantsFewFragments(Compressing):
     """More than three fragments are too many, if the message is compressed."""
 
+    caught_by = "7692/6/3.4 7692/6.2/1.2"
+
     def whole(self) -> bytes:
         if self.compressed and len(self.parts) > 3:
             raise Refused(1009)
@@ -129,6 +159,8 @@ class WantsFewFragments(Compressing):
 
 class BeginsAnewAtPings(Compressing):
     """A ping makes it forget what of a message is there."""
+
+    caught_by = "7692/6/1.1,3,6"
 
     def on_frame(self, header: FrameHeader, payload: bytes) -> None:
         if header.opcode == PING:
@@ -139,6 +171,7 @@ class BeginsAnewAtPings(Compressing):
 class BeginsAnewBetweenMessages(Compressing):
     """A ping between messages makes it take the next one as uncompressed."""
 
+    caught_by = "7692/6/1.5"
     pinged = False
 
     def on_frame(self, header: FrameHeader, payload: bytes) -> None:
@@ -159,6 +192,8 @@ class BeginsAnewBetweenMessages(Compressing):
 class TakesAnyText(Compressing):
     """Text is not looked at, if it was compressed."""
 
+    caught_by = "7692/6.2/1.1"
+
     def check_text(self, data: bytes) -> None:
         if not self.compressed:
             super().check_text(data)
@@ -166,6 +201,8 @@ class TakesAnyText(Compressing):
 
 class ReadsCharactersByFragment(Compressing):
     """Each fragment is decoded on its own."""
+
+    caught_by = "7692/6.2/1.2-3"
 
     def on_data(self, header: FrameHeader, payload: bytes) -> None:
         if self.opcode == TEXT and self.compressed and not header.fin:
@@ -176,6 +213,8 @@ class ReadsCharactersByFragment(Compressing):
 
 class Naive(Compressing):
     """What zlib gives is what there was: with one inflater for all messages, and no look at where it stopped."""
+
+    caught_by = "7692/7.2.2/2.3,5 7692/7.2.3/2.1"
 
     def agreed(self, terms: DeflateTerms) -> None:
         super().agreed(terms)
@@ -196,6 +235,7 @@ class Naive(Compressing):
 class PoisonedByFinal(Compressing):
     """Behind a final block all is empty."""
 
+    caught_by = "7692/7.2.3/2.1-2"
     poisoned = False
 
     def inflate(self, payload: bytes) -> bytes:
@@ -207,6 +247,8 @@ class PoisonedByFinal(Compressing):
 class ForgetsBehindFinal(Compressing):
     """A final block ends the window."""
 
+    caught_by = "7692/7.2.3/2.1"
+
     def inflate(self, payload: bytes) -> bytes:
         data = super().inflate(payload)
         if payload[:1] == b"\xf3":
@@ -217,6 +259,8 @@ class ForgetsBehindFinal(Compressing):
 class RefusesFinal(Compressing):
     """A final block is an error."""
 
+    caught_by = "7692/7.2.3/1.6 7692/7.2.3/2.1-2"
+
     def inflate(self, payload: bytes) -> bytes:
         if payload[:1] == b"\xf3":
             raise Refused(1007)
@@ -225,6 +269,8 @@ class RefusesFinal(Compressing):
 
 class RefusesStored(Compressing):
     """What is stored is not compressed, is it?"""
+
+    caught_by = "7692/7.2.3/1.5"
 
     def inflate(self, payload: bytes) -> bytes:
         if payload[:2] == b"\x00\x05":
@@ -235,6 +281,8 @@ class RefusesStored(Compressing):
 class RefusesFixed(Compressing):
     """What is short is not worth compressing."""
 
+    caught_by = "7692/6/1.1-5 7692/6/3.1-4 7692/7.2.3/1.1-4"
+
     def inflate(self, payload: bytes) -> bytes:
         if payload == bytes.fromhex("f248cdc9c90700"):
             raise Refused(1007)
@@ -244,12 +292,16 @@ class RefusesFixed(Compressing):
 class ReadsOneBlock(Compressing):
     """Behind an empty block there is nothing more."""
 
+    caught_by = "7692/7.2.3/1.7"
+
     def inflate(self, payload: bytes) -> bytes:
         return super().inflate(payload.partition(TAIL)[0])
 
 
 class ClosesEachFragment(Compressing):
     """The four bytes are put behind each fragment."""
+
+    caught_by = "7692/6/1.1-5 7692/6/3.2,4 7692/6.2/1.2-3 7692/7.2.3/1.2,8"
 
     def whole(self) -> bytes:
         if self.compressed:
@@ -260,9 +312,41 @@ class ClosesEachFragment(Compressing):
 class Swallows(Compressing):
     """What cannot be decompressed is left out."""
 
+    caught_by = "7692/7.2.2/2.1-6"
+
     def on_data(self, header: FrameHeader, payload: bytes) -> None:
         try:
             super().on_data(header, payload)
         except Refused as refusal:
             if refusal.args != (1007,) or not self.compressed or self.opcode == TEXT:
                 raise
+
+
+ANIMALS = [
+    ForgetsThatItIsCompressed,
+    DecidesByTheFirstFrame,
+    TakesBitOnControl,
+    TakesBitOnContinuation,
+    TakesAllBits,
+    MarksAllFragments,
+    MarksPongs,
+    TakesAllAsCompressed,
+    RemembersWhatWasNotCompressed,
+    NeedsData,
+    WantsDataFirst,
+    WantsDataLast,
+    WantsFewFragments,
+    BeginsAnewAtPings,
+    BeginsAnewBetweenMessages,
+    TakesAnyText,
+    ReadsCharactersByFragment,
+    Naive,
+    PoisonedByFinal,
+    ForgetsBehindFinal,
+    RefusesFinal,
+    RefusesStored,
+    RefusesFixed,
+    ReadsOneBlock,
+    ClosesEachFragment,
+    Swallows,
+]

@@ -21,10 +21,11 @@ from rawws.core.events import Closed, Event
 from rawws.core.frames import FrameHeader, decode_header
 from rawws.core.http1 import ClientConnection, Request, ServerConnection
 from rawws.core.settings import Role
+from tests.conformance.zoo.kind import Kind
 from tests.wire import frame
 
 
-class Echo(asyncio.Protocol):
+class Echo(Kind, asyncio.Protocol):
     """An echo that is right."""
 
     class Wrong:
@@ -118,11 +119,13 @@ class Echo(asyncio.Protocol):
 
 
 @contextlib.asynccontextmanager
-async def serving(animal: type[Echo]) -> AsyncIterator[int]:
+async def serving(animal: type[Kind]) -> AsyncIterator[int]:
     """A server of this kind; gives its port."""
-    born: list[Echo] = []
+    born: list[Any] = []
+    # What one connection leaves behind in the class is gone with this server.
+    animal = type(animal.__name__, (animal,), {})
 
-    def be_born() -> Echo:
+    def be_born() -> Any:
         born.append(animal(Role.SERVER))
         return born[-1]
 
@@ -135,7 +138,7 @@ async def serving(animal: type[Echo]) -> AsyncIterator[int]:
             await one.gone()
 
 
-async def calling(animal: type[Echo], url: str) -> None:
+async def calling(animal: type[Kind], url: str) -> None:
     """A client of this kind, until its connection is over."""
     place = urlsplit(url)
     loop = asyncio.get_running_loop()

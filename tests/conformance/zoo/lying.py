@@ -8,14 +8,17 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
+from rawws.conformance.case import SERVER
 from rawws.core.connection import Wants
 from rawws.core.deflate import Deflate
 from rawws.core.errors import RemoteProtocolError
 from rawws.core.events import Closed
 from rawws.core.http1 import Request, ServerConnection
+from rawws.core.settings import Role
 from rawws.core.upgrade import SAME_ORIGIN, refusal
 
 KNOWN, MISSING = "chat", "/missing"
@@ -44,6 +47,7 @@ class Animal:
     says: Says = lambda asked, answer: answer
     reads_once: bool = False
     one_at_a_time: bool = False
+    roles: frozenset[Role] = SERVER
 
     def __str__(self) -> str:
         return self.name.replace(" ", "-")
@@ -127,6 +131,23 @@ def _answer_request(connection: ServerConnection, request: Request) -> None:
         connection.reject(404)
         return
     connection.accept(KNOWN if KNOWN in request.upgrade.subprotocols else None, compression=Deflate())
+
+
+@dataclass(frozen=True)
+class Sniffing:
+    """One port for both is a server that can be talked out of TLS.
+
+    Attributes:
+        options: of the server that speaks TLS.
+    """
+
+    name: str
+    caught_by: str
+    options: dict[str, Any] = field(default_factory=dict)
+    roles: frozenset[Role] = SERVER
+
+    def __str__(self) -> str:
+        return self.name.replace(" ", "-")
 
 
 @contextlib.asynccontextmanager

@@ -13,10 +13,12 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
+from rawws.conformance.case import CLIENT
 from rawws.core.connection import Wants
 from rawws.core.deflate import Deflate
 from rawws.core.headers import accept_for
 from rawws.core.http1 import ClientConnection
+from rawws.core.settings import Role
 
 END = b"\r\n\r\n"
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r"
@@ -50,6 +52,7 @@ class Animal:
     reads_once: bool = False
     greets: bytes = b"never"
     options: dict[str, Any] = field(default_factory=dict)
+    roles: frozenset[Role] = CLIENT
 
     def __str__(self) -> str:
         return self.name.replace(" ", "-")

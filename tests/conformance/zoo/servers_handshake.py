@@ -5,10 +5,12 @@ Each names the cases that have to catch it, all of them and no others; ids with 
 
 import re
 
+from rawws import Response
 from rawws.core.headers import new_key
 from tests.conformance.zoo.lying import (
     Animal,
     Reads,
+    Sniffing,
     and_then,
     both,
     having,
@@ -275,3 +277,10 @@ NEGOTIATING = [
 ]
 
 ANIMALS = [*READING, *SENDING, *NEGOTIATING]
+
+# --- TLS ------------------------------------------------------------------------------------------------------------
+
+SNIFFING = [
+    Sniffing("speaks with TLS and without", "6455/4.2.2/13.2"),
+    Sniffing("speaks only without TLS", "6455/4.2.2/13.1-2", {"process_request": lambda _: Response(400)}),
+]

@@ -3,6 +3,7 @@
 from codecs import getincrementaldecoder
 from typing import Any
 
+from rawws.conformance.case import SERVER
 from rawws.core import rules
 from rawws.core.errors import ProtocolError
 from rawws.core.events import Event
@@ -66,6 +67,8 @@ class Reads(Echo):
 class TakesAnyBytes(Reads):
     """What is not UTF-8 it replaces."""
 
+    caught_by = "6455/8.1/2.1-69 6455/8.1/4.1-2 6455/8.1/5.1-4 6455/8.1/6.1-4 6455/8.1/7.1"
+
     def decode(self, data: bytes) -> str:
         return data.decode(errors="replace")
 
@@ -73,12 +76,16 @@ class TakesAnyBytes(Reads):
 class TakesSurrogates(Reads):
     """UTF-8 as some make it of UTF-16."""
 
+    caught_by = "6455/8.1/2.55-69 6455/8.1/4.1-2"
+
     def decode(self, data: bytes) -> str:
         return data.decode("utf-8", "surrogatepass")
 
 
 class TakesOverlongForms(Reads):
     """It knows the pattern of the bytes, and does not compare the value with the size."""
+
+    caught_by = "6455/8.1/2.40-42,45-47,50-52"
 
     def decode(self, data: bytes) -> str:
         text = []
@@ -104,12 +111,16 @@ LEADS = {2: 0b110, 3: 0b1110, 4: 0b11110}
 class DropsWhatIsCutOff(Reads):
     """A character that has begun when the message ends is not waited for, and not missed."""
 
+    caught_by = "6455/8.1/2.1-6,26-28,31-33 6455/8.1/7.1"
+
     def decode(self, data: bytes) -> str:
         return getincrementaldecoder("utf-8")().decode(data)
 
 
 class RefusesNoncharacters(Reads):
     """It takes what stands for nothing to be wrong."""
+
+    caught_by = "6455/8.1/1.17-18,22-56,62-63"
 
     def decode(self, data: bytes) -> str:
         text = data.decode()
@@ -121,6 +132,8 @@ class RefusesNoncharacters(Reads):
 class EndsAtNul(Reads):
     """Its strings end with a NUL."""
 
+    caught_by = "6455/8.1/1.11"
+
     def decode(self, data: bytes) -> str:
         return data.decode().partition("\0")[0]
 
@@ -128,12 +141,16 @@ class EndsAtNul(Reads):
 class DropsByteOrderMarks(Reads):
     """It knows better than the application what the first character is for."""
 
+    caught_by = "6455/8.1/8.1"
+
     def decode(self, data: bytes) -> str:
         return data.decode("utf-8-sig")
 
 
 class ReadsInBlocks(Reads):
     """It looks at 16 bytes together, and at no character across two of them that has four."""
+
+    caught_by = "6455/8.1/1.5 6455/8.1/8.2"
 
     def decode(self, data: bytes) -> str:
         text = data.decode()
@@ -149,6 +166,8 @@ class ReadsInBlocks(Reads):
 class ReadsEachFragment(Reads):
     """Each fragment has to be text."""
 
+    caught_by = "6455/8.1/3.3-4 6455/8.1/6.1-4"
+
     def read(self, fragments: list[bytearray], text: bool) -> str | bytes:
         return "".join(map(self.decode, fragments)) if text else b"".join(fragments)
 
@@ -156,12 +175,14 @@ class ReadsEachFragment(Reads):
 class ReadsWhatItGets(ReadsEachFragment):
     """What is read of TCP at once has to be text."""
 
+    caught_by = "6455/8.1/3.3-4 6455/8.1/6.1-4 6455/8.1/8.3"
     at_once = True
 
 
 class ReadsOnIntoTheNext(Reads):
     """What a message leaves unfinished, the next one may finish."""
 
+    caught_by = "6455/8.1/2.1-6,26-28,31-33 6455/8.1/7.1"
     rest = b""
 
     def decode(self, data: bytes) -> str:
@@ -174,6 +195,8 @@ class ReadsOnIntoTheNext(Reads):
 class ReadsBinaryToo(Reads):
     """All that comes has to be text."""
 
+    caught_by = "6455/8.1/7.2-3"
+
     def read(self, fragments: list[bytearray], text: bool) -> str | bytes:
         whole = b"".join(fragments)
         self.decode(whole)
@@ -183,8 +206,28 @@ class ReadsBinaryToo(Reads):
 class DropsForeignHeads(Echo):
     """A server that gives up at a head that is not UTF-8."""
 
+    caught_by = "6455/8.1/9"
+    roles = SERVER
+
     def data_received(self, data: bytes) -> None:
         if data.startswith(b"GET") and b"\xf4" in data:
             self.transport.abort()
         else:
             super().data_received(data)
+
+
+ANIMALS = [
+    TakesAnyBytes,
+    TakesSurrogates,
+    TakesOverlongForms,
+    DropsWhatIsCutOff,
+    RefusesNoncharacters,
+    EndsAtNul,
+    DropsByteOrderMarks,
+    ReadsInBlocks,
+    ReadsEachFragment,
+    ReadsWhatItGets,
+    ReadsOnIntoTheNext,
+    ReadsBinaryToo,
+    DropsForeignHeads,
+]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from rawws.conformance.deflating import TAIL, read_message
 from rawws.conformance.inflating import window_of
 from rawws.core.deflate import DeflateTerms
+from rawws.core.settings import Role
 from tests.conformance.zoo.compressing import Compressing, Refused
 
 # --- Windows ------------------------------------------------------------------------------------------------------
@@ -13,6 +14,8 @@ from tests.conformance.zoo.compressing import Compressing, Refused
 class TakesOver(Compressing):
     """It keeps its window, whatever was agreed on."""
 
+    caught_by = {Role.SERVER: "7692/7.2.1/1.1", Role.CLIENT: "7692/7.2.1/1.2"}
+
     def agreed(self, terms: DeflateTerms) -> None:
         super().agreed(terms)
         self.deflater._takeover = True
@@ -20,6 +23,8 @@ class TakesOver(Compressing):
 
 class LooksTooFar(Compressing):
     """Its window has 15 bits, whatever was agreed on."""
+
+    caught_by = "7692/7.2.1/2.1-7"
 
     def agreed(self, terms: DeflateTerms) -> None:
         super().agreed(terms)
@@ -30,6 +35,8 @@ class LooksTooFar(Compressing):
 class Forgets(Compressing):
     """It keeps no window of the other side's."""
 
+    caught_by = "7692/6/2.1,3 7692/7.2.2/1.3 7692/7.2.3/1.3-4 7692/7.2.3/2.1"
+
     def agreed(self, terms: DeflateTerms) -> None:
         super().agreed(terms)
         self.inflater._takeover = False
@@ -38,6 +45,7 @@ class Forgets(Compressing):
 class ForgetsMost(Compressing):
     """It keeps only so much of a window, and does not look back farther within a message."""
 
+    caught_by = "7692/7.2.2/1.2-3"
     margin = 1
 
     def agreed(self, terms: DeflateTerms) -> None:
@@ -53,6 +61,7 @@ class ForgetsMost(Compressing):
 class ForgetsMore(ForgetsMost):
     """It counts with a margin, and then some."""
 
+    caught_by = "7692/7.2.2/1.1-3"
     margin = 263
 
 
@@ -79,6 +88,8 @@ class _Short:
 class TakesBombs(Compressing):
     """Only what comes over the wire is counted."""
 
+    caught_by = "7692/8/1.1-2,5"
+
     def agreed(self, terms: DeflateTerms) -> None:
         super().agreed(terms)
         self.LIMIT = 1 << 30
@@ -87,18 +98,21 @@ class TakesBombs(Compressing):
 class TakesOneMore(Compressing):
     """Its limit is a byte more than it says."""
 
+    caught_by = "7692/8/1.5"
     LIMIT = Compressing.LIMIT + 1
 
 
 class TakesOneLess(Compressing):
     """Its limit is a byte less than it says."""
 
+    caught_by = "7692/8/1.4"
     LIMIT = Compressing.LIMIT - 1
 
 
 class LosesMessages(Compressing):
     """From the hundredth message on every other one is lost."""
 
+    caught_by = "7692/8/1.3"
     count = 0
 
     def echo(self, data: bytes) -> None:
@@ -109,6 +123,8 @@ class LosesMessages(Compressing):
 
 class HangsInBlocks(Compressing):
     """It does not come to an end with very many blocks."""
+
+    caught_by = "7692/8/2"
 
     def inflate(self, payload: bytes) -> bytes:
         if payload.count(TAIL) > 5000:
@@ -133,6 +149,8 @@ class _Hangs(Exception):
 class ChangesLargeMessages(Compressing):
     """A byte in the midst of what is large is another one."""
 
+    caught_by = "6455/size/1.1,8 6455/size/2.5,13 6455/size/3.6,11 6455/size/5 7692/soak/1.27"
+    passes = "6455/size/4.12 7692/soak/1.26"
     LIMIT = 32 * 1024 * 1024
 
     def echo(self, data: bytes) -> None:
@@ -144,6 +162,8 @@ class ChangesLargeMessages(Compressing):
 class Repeats(Compressing):
     """What it compressed before comes again now and then: its third message is the second."""
 
+    caught_by = "6455/size/4.2,12 7692/soak/1.1,90"
+    passes = "6455/size/4.1"
     count = 0
     last = b""
 
@@ -151,3 +171,24 @@ class Repeats(Compressing):
         self.count += 1
         super().echo(self.last if self.count == 3 else data)
         self.last = data
+
+
+class TakesOverForLong(TakesOver):
+    """It keeps its window, message after message."""
+
+    caught_by = "7692/soak/2.23,77,95,113"
+    passes = "7692/soak/2.5,41,59"
+
+
+class LooksTooFarForLong(LooksTooFar):
+    """It looks too far, message after message."""
+
+    caught_by = "7692/soak/2.41,77,113"
+    passes = "7692/soak/2.5,23,59,95"
+
+
+ANIMALS = [TakesOver, LooksTooFar, Forgets, ForgetsMost, ForgetsMore]
+LARGE = [TakesBombs, TakesOneMore, TakesOneLess, LosesMessages, HangsInBlocks]
+"""Those that are about what floods and bursts."""
+LONG = [ChangesLargeMessages, Repeats, TakesOverForLong, LooksTooFarForLong]
+"""Those of the size and soak tiers: of all these cases they meet the ones that they name, and what they pass."""

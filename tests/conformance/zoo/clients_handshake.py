@@ -14,6 +14,7 @@ EXTENSIONS, PROTOCOL = b"Sec-WebSocket-Extensions", b"Sec-WebSocket-Protocol"
 ASKING = [
     Animal("asks with POST", "6455/4.1/1", saying(b"GET", b"POST")),
     Animal("asks in HTTP/1.0", "6455/4.1/1", saying(rb"HTTP/1\.1", b"HTTP/1.0")),
+    Animal("asks for its favourite page", "6455/4.1/2.1", saying(b"GET / ", b"GET /index.html ")),
     Animal("leaves out the query", "6455/4.1/2.2-3", saying(rb"\?\S*", b"")),
     Animal("decodes the path", "6455/4.1/2.3", saying(b"%20", b"_")),
     Animal("asks for no path at all", "6455/4.1/2.2", saying(rb"GET /\?", b"GET ?")),

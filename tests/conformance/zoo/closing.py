@@ -299,6 +299,16 @@ class PongsOnceMore(Echo):
             self.write(self.connection.data_to_send() + self.frame(PONG, b"one more"))
 
 
+class FailsTwice(Echo):
+    """It sends two Closes for a violation."""
+
+    caught_by = "6455/5.5.1/10 6455/5.5.1/11.1 6455/7.1.7/2"
+
+    def on_closed(self, closed: Closed) -> None:
+        if closed.by == "error":
+            self.write(self.connection.data_to_send() + self.frame(CLOSE, close_body(1002)))
+
+
 class HasNoLimit(Echo):
     """It was said to have one."""
 
@@ -330,5 +340,6 @@ ANIMALS = [
     FailsAndStays,
     FailsWithAReset,
     PongsOnceMore,
+    FailsTwice,
     HasNoLimit,
 ]

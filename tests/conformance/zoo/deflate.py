@@ -199,6 +199,15 @@ class TakesAnyText(Compressing):
             super().check_text(data)
 
 
+class CutsLongText(Compressing):
+    """Its buffer for text has 40,000 bytes."""
+
+    caught_by = "7692/7.2.1/2.7-8"
+
+    def echo(self, data: bytes) -> None:
+        super().echo(data[:40_000] if self.opcode == TEXT else data)
+
+
 class ReadsCharactersByFragment(Compressing):
     """Each fragment is decoded on its own."""
 
@@ -339,6 +348,7 @@ ANIMALS = [
     BeginsAnewAtPings,
     BeginsAnewBetweenMessages,
     TakesAnyText,
+    CutsLongText,
     ReadsCharactersByFragment,
     Naive,
     PoisonedByFinal,

@@ -175,6 +175,12 @@ def ends_with_its_header(one: Frame, line: Line) -> bytes:
     return wrong(line) if one.header.size in one.cuts else one.raw
 
 
+def payload_begins_in_one_read(one: Frame, line: Line) -> bytes:
+    """What is there of the first octets of a payload is all of them."""
+    begin = one.header.size
+    return wrong(line) if any(begin <= cut < begin + 5 for cut in one.cuts) else one.raw
+
+
 def most_at_once(most: int) -> Way:
     """Of what comes at once, what is too much is lost."""
     return lambda frames, line: b"".join(one.raw for one in frames[:most])
@@ -256,6 +262,13 @@ BASE = [
         "takes a header alone for a frame",
         "6455/5.2/40.10",
         each(ends_with_its_header),
+        roles=CLIENT,
+        perhaps=OCTETS,
+    ),
+    Animal(
+        "wants a payload to begin in one read",
+        "6455/5.2/40.10-14",
+        each(payload_begins_in_one_read),
         roles=CLIENT,
         perhaps=OCTETS,
     ),

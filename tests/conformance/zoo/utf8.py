@@ -117,6 +117,15 @@ class DropsWhatIsCutOff(Reads):
         return getincrementaldecoder("utf-8")().decode(data)
 
 
+class KnowsAsciiOnly(Reads):
+    """It has not heard of UTF-8."""
+
+    caught_by = "6455/8.1/1.2-5,7-10,12-14,16-63 6455/8.1/3.1-4 6455/8.1/6.1-4 6455/8.1/7.2-3 6455/8.1/8.1-3"
+
+    def decode(self, data: bytes) -> str:
+        return data.decode("ascii")
+
+
 class RefusesNoncharacters(Reads):
     """It takes what stands for nothing to be wrong."""
 
@@ -221,6 +230,7 @@ ANIMALS = [
     TakesSurrogates,
     TakesOverlongForms,
     DropsWhatIsCutOff,
+    KnowsAsciiOnly,
     RefusesNoncharacters,
     EndsAtNul,
     DropsByteOrderMarks,

@@ -32,6 +32,20 @@ class LooksTooFar(Compressing):
         self.deflater = without.compressor(self.role)
 
 
+class KeepsNoInflater(Compressing):
+    """If the other side takes nothing over, it has done with inflating when it has read one message."""
+
+    caught_by = {Role.SERVER: "7692/7.2.1/1.2 7692/7.2.3/2.2", Role.CLIENT: "7692/7.2.1/1.1 7692/7.2.3/2.2"}
+    has_read = False
+
+    def inflate(self, payload: bytes) -> bytes:
+        _, takeover = window_of(self.terms or DeflateTerms(), self.role.peer)
+        if self.has_read and not takeover:
+            raise Refused(1011)
+        self.has_read = True
+        return super().inflate(payload)
+
+
 class Forgets(Compressing):
     """It keeps no window of the other side's."""
 
@@ -187,7 +201,7 @@ class LooksTooFarForLong(LooksTooFar):
     passes = "7692/soak/2.5,23,59,95"
 
 
-ANIMALS = [TakesOver, LooksTooFar, Forgets, ForgetsMost, ForgetsMore]
+ANIMALS = [TakesOver, LooksTooFar, KeepsNoInflater, Forgets, ForgetsMost, ForgetsMore]
 LARGE = [TakesBombs, TakesOneMore, TakesOneLess, LosesMessages, HangsInBlocks]
 """Those that are about what floods and bursts."""
 LONG = [ChangesLargeMessages, Repeats, TakesOverForLong, LooksTooFarForLong]

@@ -1,14 +1,24 @@
-"""What the zoo shows as a whole: of every case, and every rule, it is known that somebody fails it.
+"""What the zoo shows as a whole: of every case, and every rule, it is known that somebody fails it; and who is wrong in
+everything is told of everything.
 
 Which animal is caught by which cases is declared; that it is so, by just these, is what the tests of the pages see to.
 """
 
+import asyncio
+
 import pytest
 
-from rawws.conformance.case import BOTH, CASES, CLIENT, MUST, Case
-from rawws.conformance.verdict import Level
+from rawws.conformance.case import BOTH, CASES, CLIENT, MUST, Case, Declared
+from rawws.conformance.peer import Patience
+from rawws.conformance.running import run
+from rawws.conformance.suite import Report, Settings, select
+from rawws.conformance.target import ServerTarget, Target
+from rawws.conformance.verdict import Level, Verdict
 from rawws.core.settings import Role
+from tests.conformance.targets import Client
 from tests.conformance.zoo import catalogue
+from tests.conformance.zoo.careless import VIOLATIONS, Careless, Violation
+from tests.conformance.zoo.echo import calling, serving
 from tests.conformance.zoo.kind import ids
 
 ALL = list(catalogue.caught())
@@ -76,3 +86,43 @@ def test_every_animal_is_caught() -> None:
     assert [] == [row for row in ALL if not row.by]
     assert [] == [(row.name, id) for row in ALL for id in row.by if row.role not in CASES[id].roles]
     assert len(ALL) == len({(row.page, row.name, row.role) for row in ALL})
+
+
+# --- Three dozen things at once -------------------------------------------------------------------------------------
+
+DECLARED = Declared(subprotocol="chat", bad_path="/missing")
+
+
+async def _report_on_careless(role: Role) -> Report:
+    chosen, settings = select(role), Settings(jobs=16)
+    options = {"patience": Patience(reply=0.5, close=0.2), "declared": DECLARED}
+    if role is Role.CLIENT:
+        target: Target = Client(lambda url: calling(Careless, url), **options)
+        return await run(chosen, target, settings)
+    async with serving(Careless) as port:
+        return await run(chosen, ServerTarget(f"ws://127.0.0.1:{port}/", **options), settings)
+
+
+@pytest.mark.parametrize("role", [Role.SERVER, pytest.param(Role.CLIENT, marks=pytest.mark.slow)])
+def test_who_is_careless_is_told_of_everything(role: Role) -> None:
+    """The whole core tier, against an echo that is wrong in everything and works with every browser: each violation
+    fails a case that is about it, and no case stumbles over what it gets to see."""
+    report = asyncio.run(_report_on_careless(role))
+
+    failed = {result.id for result in report.failures}
+    possible = [violation for violation in VIOLATIONS if violation.told_by(role)]
+    assert [] == [result for result in report.results if result.verdict is Verdict.ERROR]
+    assert [] == [one.what for one in possible if not ids(one.told_by(role), role) & failed]
+    assert len(failed) >= len(possible) >= 20
+    assert report.complete
+    assert len(select(role)) == len(report.results)
+
+
+@pytest.mark.parametrize("violation", VIOLATIONS, ids=lambda violation: str(violation.number))
+def test_a_violation_is_of_something_that_must_be(violation: Violation) -> None:
+    """What is counted as one is against a MUST, and each has cases of its own."""
+    for role in BOTH:
+        told = ids(violation.told_by(role), role)
+        others = [ids(other.told_by(role), role) for other in VIOLATIONS if other is not violation]
+        assert not told or any(CASES[id].level is MUST for id in told)
+        assert set() == told & set().union(*others)

@@ -6,6 +6,7 @@ both share, and what frameworks embed: a connection from the first HTTP/1.1 byte
 and a `Session` that adds time.
 """
 
+from rawws.backoff import Backoff
 from rawws.core.agreement import Agreement
 from rawws.core.connection import Connection, Wants
 from rawws.core.deflate import Deflate
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 __all__ = [
     "SAME_ORIGIN",
     "Agreement",
+    "Backoff",
     "Chunk",
     "ClientConnection",
     "ClientUpgrade",

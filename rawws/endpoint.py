@@ -20,6 +20,9 @@ USER_AGENT = "rawws"
 HeadersLike: TypeAlias = Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]]
 """Header fields of one's own: a mapping, or pairs in order.  A `str` is sent as UTF-8."""
 
+HeadersGiven: TypeAlias = HeadersLike | Callable[[], HeadersLike]
+"""Those, or what gives them anew for each time that a client connects."""
+
 
 class Options(TypedDict, total=False):
     """How much and how long, for both sides and both transports.  None lifts a limit.

@@ -14,7 +14,7 @@ from rawws.core.headers import Headers, values
 from rawws.core.http1 import ClientConnection, Rejected
 from rawws.endpoint import (
     HandshakeRejected,
-    HeadersLike,
+    HeadersGiven,
     Options,
     Redirect,
     check_compression,
@@ -38,6 +38,7 @@ class Plan:
     Attributes:
         uri: where it goes now.
         headers: the caller's own fields, as far as they may be sent there.
+        own: gives those fields anew.
         ask: makes the client's side of the opening handshake, from those two.
         patience: how long it may take.
         most: how many redirects are followed.
@@ -46,10 +47,15 @@ class Plan:
 
     uri: URI
     headers: Headers
+    own: Callable[[], Headers]
     ask: Callable[[URI, Headers], ClientConnection]
     patience: Patience
     most: int
     redirects: tuple[Redirect, ...] = ()
+
+    def begin(self) -> "Plan":
+        """The plan for an attempt, with the caller's fields as they are now."""
+        return replace(self, headers=self.own())
 
     def connection(self) -> ClientConnection:
         """The client's side of the opening handshake."""
@@ -88,7 +94,7 @@ class Plan:
 def plan(
     uri: str,
     *,
-    headers: HeadersLike,
+    headers: HeadersGiven,
     origin: str | None,
     subprotocols: Iterable[str],
     compression: Compression | None,
@@ -97,7 +103,7 @@ def plan(
     random: Callable[[int], bytes],
     options: Options,
 ) -> Plan:
-    """The plan for what the arguments of `connect` say."""
+    """The plan for what the arguments of `connect` say; an attempt begins with its `begin`."""
     check_options(options)
     check_compression(compression)
     if redirects < 0:
@@ -107,7 +113,13 @@ def plan(
     def ask(uri: URI, headers: Headers) -> ClientConnection:
         return client_connection(uri, headers, origin, offered, compression, user_agent, limits, random)
 
-    return Plan(parse(uri), tuple(header_pairs(headers)), ask, patience_of(options), redirects)
+    # An iterator gives its pairs once, and there may be more than one attempt.
+    kept = headers if callable(headers) else header_pairs(headers)
+
+    def own() -> Headers:
+        return tuple(header_pairs(kept() if callable(kept) else kept))
+
+    return Plan(parse(uri), (), own, ask, patience_of(options), redirects)
 
 
 def check_way(plan: Plan, has_context: bool, is_connected: bool) -> None:

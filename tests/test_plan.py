@@ -16,7 +16,7 @@ def going(uri: str = "wss://a.example/chat", redirects: int = 5, **options: Any)
     """What `connect` would do with these arguments."""
     given: dict[str, Any] = {"headers": (), "origin": None, "subprotocols": (), "compression": None}
     given |= {"user_agent": None, "random": lambda size: b"the sample nonce"[:size], "options": {}}
-    return plan(uri, redirects=redirects, **given | options)
+    return plan(uri, redirects=redirects, **given | options).begin()
 
 
 def moved(*locations: str, status: int = 302) -> Rejected:
@@ -217,10 +217,18 @@ class TestPlans:
         """Headers that come from an iterator are there for each attempt, with a key of its own."""
         keys = iter([b"the sample nonce", b"another nonce..."])
         plan = going(headers=iter([("X-A", "1")]), random=lambda size: next(keys))
-        first, second = request(plan), request(plan)
+        first, second = request(plan), request(plan.begin())
 
         assert ["X-A: 1"] * 2 == [line for line in first + second if line.startswith("X-A")]
         assert first != second
+
+    def test_ask_for_headers_each_time(self) -> None:
+        """What gives headers is asked at the beginning of each attempt, for a fresh token, and not between."""
+        tokens = iter("abc")
+        plan = going(headers=lambda: {"X-Token": next(tokens)})
+        after = plan.after(moved("/1"))
+
+        assert ["a", "a", "b"] == [dict(each.headers)[b"X-Token"].decode() for each in (plan, after, after.begin())]
 
     def test_make_a_connection(self) -> None:
         """What it gives is the client's side of the opening handshake, with the limits that were given."""

@@ -1,4 +1,4 @@
-"""The asyncio transport: `connect`, `serve`, and the `WebSocket` that an application holds.
+"""The asyncio transport: `connect`, `reconnect`, `serve`, and the `WebSocket` that an application holds.
 
 async with connect("ws://localhost:8765") as ws:
     await ws.send("hi")
@@ -12,9 +12,9 @@ async with serve(handler, "localhost", 8765) as server:
     await server.serve_forever()
 """
 
-from rawws.aio.client import connect
+from rawws.aio.client import connect, reconnect
 from rawws.aio.many import broadcast
 from rawws.aio.server import Server, serve
 from rawws.aio.websocket import WebSocket
 
-__all__ = ["Server", "WebSocket", "broadcast", "connect", "serve"]
+__all__ = ["Server", "WebSocket", "broadcast", "connect", "reconnect", "serve"]

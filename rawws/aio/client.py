@@ -5,16 +5,19 @@ import os
 import socket
 import ssl as tls
 from collections.abc import Callable, Generator, Iterable
+from time import time
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 
 from rawws.aio.way import Way
 from rawws.aio.websocket import WebSocket
+from rawws.backoff import Attempts, Backoff, Retry
 from rawws.core.agreement import Compression
 from rawws.core.http1 import Connected, Rejected, Request
-from rawws.endpoint import USER_AGENT, HeadersLike, Options, Tap, opening_failed
+from rawws.endpoint import USER_AGENT, HeadersGiven, Options, Tap, opening_failed
 from rawws.plan import Plan, check_way, plan
 from rawws.proxies import ProxyLike
+from rawws.route import ConnectOptions
 
 
 class connect:
@@ -22,10 +25,11 @@ class connect:
 
         async with connect("wss://example.com/feed") as ws: ...
         ws = await connect("ws://localhost:8765")
+        async for ws in connect("wss://example.com/feed"): ...      # connects again: see `reconnect`
 
     Args:
         uri: `ws://` or `wss://`; with a user and a password in it they are sent as Basic credentials.
-        headers: fields to add to the request.
+        headers: fields to add to the request, or what gives them for each attempt.
         origin: the page that we claim to be (section 10.2).
         subprotocols: offered in this order of preference.
         compression: what to offer, such as `rawws.Deflate()` (RFC 7692); None offers nothing.
@@ -57,7 +61,7 @@ class connect:
         self,
         uri: str,
         *,
-        headers: HeadersLike = (),
+        headers: HeadersGiven = (),
         origin: str | None = None,
         subprotocols: Iterable[str] = (),
         compression: Compression | None = None,
@@ -86,9 +90,15 @@ class connect:
         check_way(self._plan, ssl is not None, unix is not None or sock is not None)
         self._way = Way(ssl, unix, sock, proxy, proxy_ssl)
         self._tap = tap
+        self._random = random
+
+    @property
+    def has_socket(self) -> bool:
+        """Whether a socket was given, which is good for one connection."""
+        return self._way.sock is not None
 
     async def _connect(self) -> WebSocket:
-        plan, opening = self._plan, self._plan.patience.opening
+        plan, opening = self._plan.begin(), self._plan.patience.opening
         deadline = None if opening is None else asyncio.get_running_loop().time() + opening
         while True:
             ws, event = await self._ask(plan, deadline)
@@ -122,6 +132,10 @@ class connect:
             ws.abort()
             raise
 
+    def __aiter__(self) -> "Reconnecting":
+        """Connect again whenever the connection has ended: `reconnect` with what it does by default."""
+        return Reconnecting(self, Backoff(), None, self._random)
+
     def __await__(self) -> Generator[Any, None, WebSocket]:
         return self._connect().__await__()
 
@@ -133,3 +147,58 @@ class connect:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._ws.__aexit__(kind, error, trace)
+
+
+def reconnect(
+    uri: str, *, backoff: Backoff = Backoff(), retry: Retry | None = None, **options: Unpack[ConnectOptions]
+) -> "Reconnecting":
+    """Connect, and connect again whenever the connection has ended.
+
+        async for ws in reconnect("wss://example.com/feed"):
+            async with ws:
+                ...
+
+    When the body is done with a connection, or goes on with `continue`, that is closed if it still is open, and the
+    next one is awaited: after a delay as `backoff` says, and another one after each failure.  What the body raises ends
+    the loop, `ConnectionClosed` too.  To end it from outside, cancel the task; behind the loop nothing goes on.
+
+    Args:
+        uri: as for `connect`.
+        backoff: how long to wait.
+        retry: called with each failure of `connect`: True to try again, False to raise it, None for what is done
+            without it: the network, `open_timeout`, 408, 425, 429 and most of 5xx are tried again (Retry-After is
+            heeded), all else is raised.
+        options: those of `connect`.  `headers` may be called for new ones each time.
+    """
+    return Reconnecting(connect(uri, **options), backoff, retry, options.get("random", os.urandom))
+
+
+class Reconnecting:
+    """Iterates over connections; `reconnect` makes it."""
+
+    def __init__(
+        self, connecting: connect, backoff: Backoff, retry: Retry | None, random: Callable[[int], bytes]
+    ) -> None:
+        if connecting.has_socket:
+            raise ValueError("a socket that is given can be connected once, and not again")
+        self._connecting = connecting
+        self._attempts = Attempts(backoff, retry, random)
+        self._ws: WebSocket | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> WebSocket:
+        loop = asyncio.get_running_loop()
+        if self._ws is not None:
+            await self._ws.close()
+        while True:
+            await asyncio.sleep(self._attempts.next_delay(loop.time()))
+            try:
+                self._ws = await self._connecting
+            except Exception as error:
+                if not self._attempts.failed(error, time()):
+                    raise
+            else:
+                self._attempts.opened(loop.time())
+                return self._ws

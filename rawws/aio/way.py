@@ -4,21 +4,20 @@ import asyncio
 import socket
 import ssl as tls
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from rawws.aio.websocket import WebSocket
 from rawws.patience import Patience
 from rawws.proxies import (
     Proxy,
     ProxyError,
-    ProxyLike,
     Tunnel,
     broken_off,
-    chosen_proxy,
     speaking_socks,
     too_late,
     unreachable,
 )
+from rawws.route import Route
 from rawws.uri import URI, is_address
 
 _FOR_EVER = 1e9
@@ -78,14 +77,8 @@ class _Asking(asyncio.Protocol):
             self.opened.set_exception(error)
 
 
-class Way(NamedTuple):
-    """How to get to a server; the fields are arguments of `connect`."""
-
-    ssl: tls.SSLContext | None
-    unix: str | None
-    sock: socket.socket | None
-    proxy: ProxyLike
-    proxy_ssl: tls.SSLContext | None
+class Way(Route):
+    """How to get to a server."""
 
     async def lead(
         self, uri: URI, new: Callable[[], WebSocket], patience: Patience, deadline: float | None
@@ -98,7 +91,7 @@ class Way(NamedTuple):
         Raises:
             OSError, TimeoutError, ProxyError, ImportError, ValueError: see `connect`.
         """
-        proxy = chosen_proxy(uri, self.proxy, self.unix is not None or self.sock is not None)
+        proxy = self.through(uri)
         if proxy is None:
             async with asyncio.timeout_at(deadline):
                 return await self._straight(uri, new, self._secured(uri, patience))
@@ -116,8 +109,7 @@ class Way(NamedTuple):
         """What the loop has to know about TLS."""
         if not uri.secure:
             return {}
-        context = tls.create_default_context() if self.ssl is None else self.ssl
-        return {"ssl": context, "server_hostname": uri.host, "ssl_shutdown_timeout": patience.closing}
+        return {"ssl": self.context, "server_hostname": uri.host, "ssl_shutdown_timeout": patience.closing}
 
     async def _straight(self, uri: URI, new: Callable[[], WebSocket], secured: dict[str, Any]) -> WebSocket:
         if self.unix is not None:
@@ -130,7 +122,7 @@ class Way(NamedTuple):
         """A transport whose other end is the server of `uri`, through an HTTP proxy.  Reading it is paused."""
         secured: dict[str, Any] = {}
         if proxy.scheme == "https":
-            secured = {"ssl": self.proxy_ssl or tls.create_default_context(), "server_hostname": proxy.host}
+            secured = {"ssl": self.proxy_context, "server_hostname": proxy.host}
         try:
             place = await _place(proxy.host, proxy.port)
             asking = await _connected(lambda: _Asking(proxy, uri), **place, **secured)

@@ -1,4 +1,4 @@
-"""The blocking transport: `connect`, `serve`, and the `WebSocket` that an application holds.
+"""The blocking transport: `connect`, `reconnect`, `serve`, and the `WebSocket` that an application holds.
 
 with connect("ws://localhost:8765") as ws:
     ws.send("hi")
@@ -12,9 +12,9 @@ with serve(handler, "localhost", 8765) as server:
     server.serve_forever()
 """
 
-from rawws.blocking.client import connect
+from rawws.blocking.client import connect, reconnect
 from rawws.blocking.many import broadcast
 from rawws.blocking.server import Server, serve
 from rawws.blocking.websocket import PongWaiter, WebSocket
 
-__all__ = ["PongWaiter", "Server", "WebSocket", "broadcast", "connect", "serve"]
+__all__ = ["PongWaiter", "Server", "WebSocket", "broadcast", "connect", "reconnect", "serve"]

@@ -6,31 +6,24 @@ The deadlines here are on the clock of `monotonic`.
 import socket
 import ssl as tls
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 from rawws.blocking.tls_in_tls import encrypt_again
 from rawws.proxies import (
     Proxy,
     ProxyError,
-    ProxyLike,
     Tunnel,
     broken_off,
-    chosen_proxy,
     speaking_socks,
     too_late,
     unreachable,
 )
+from rawws.route import Route
 from rawws.uri import URI
 
 
-class Way(NamedTuple):
-    """How to get to a server; the fields are arguments of `connect`."""
-
-    ssl: tls.SSLContext | None
-    unix: str | None
-    sock: socket.socket | None
-    proxy: ProxyLike
-    proxy_ssl: tls.SSLContext | None
+class Way(Route):
+    """How to get to a server."""
 
     def lead(self, uri: URI, deadline: float | None) -> socket.socket:
         """A socket whose other end is the server of `uri`.
@@ -38,17 +31,16 @@ class Way(NamedTuple):
         Raises:
             OSError, TimeoutError, ProxyError, ImportError, ValueError: see `connect`.
         """
-        proxy = chosen_proxy(uri, self.proxy, self.unix is not None or self.sock is not None)
+        proxy = self.through(uri)
         sock = self._straight(uri, deadline) if proxy is None else self._through(proxy, uri, deadline)
         try:
             if sock.family in (socket.AF_INET, socket.AF_INET6):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if uri.secure:
                 sock.settimeout(_left(deadline))
-                context = tls.create_default_context() if self.ssl is None else self.ssl
                 if isinstance(sock, tls.SSLSocket):
-                    return encrypt_again(sock, context, uri.host, lambda: _left(deadline))
-                return context.wrap_socket(sock, server_hostname=uri.host)
+                    return encrypt_again(sock, self.context, uri.host, lambda: _left(deadline))
+                return self.context.wrap_socket(sock, server_hostname=uri.host)
         except BaseException:
             sock.close()
             raise
@@ -71,7 +63,7 @@ class Way(NamedTuple):
     def _through(self, proxy: Proxy, uri: URI, deadline: float | None) -> socket.socket:
         if not proxy.is_http:
             return _through_socks(proxy, uri, deadline)
-        sock = _reached(proxy, self.proxy_ssl, deadline)
+        sock = _reached(proxy, self.proxy_context if proxy.scheme == "https" else None, deadline)
         try:
             _open_tunnel(sock, proxy, uri, deadline)
         except BaseException:
@@ -81,13 +73,13 @@ class Way(NamedTuple):
 
 
 def _reached(proxy: Proxy, context: tls.SSLContext | None, deadline: float | None) -> socket.socket:
-    """A socket whose other end is the proxy."""
+    """A socket whose other end is the proxy, with TLS if there is a context."""
     try:
         sock = socket.create_connection((proxy.host, proxy.port), _left(deadline))
-        if proxy.scheme != "https":
+        if context is None:
             return sock
         try:
-            return (context or tls.create_default_context()).wrap_socket(sock, server_hostname=proxy.host)
+            return context.wrap_socket(sock, server_hostname=proxy.host)
         except BaseException:
             sock.close()
             raise

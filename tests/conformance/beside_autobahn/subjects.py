@@ -15,7 +15,7 @@ from tests.conformance.naive import listening
 from tests.conformance.peers.playing import playing
 from tests.conformance.peers.table import PEERS, Peer
 from tests.conformance.targets import Client
-from tests.conformance.zoo import closing, deflate, fragments, frames, utf8
+from tests.conformance.zoo import closing, fragments, frames, utf8
 from tests.conformance.zoo.between import Animal, server_target
 from tests.conformance.zoo.echo import serving
 
@@ -80,8 +80,6 @@ SERVERS: tuple[type[Any], ...] = (
     closing.TakesAnyReason,
     closing.KnowsNoCodesOfOthers,
     closing.KeepsTcp,
-    deflate.TakesAllBits,
-    deflate.Naive,
 )
 CLIENTS: tuple[type[Any], ...] = (
     utf8.TakesAnyBytes,

@@ -16,11 +16,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from rawws import ConnectionClosed, aio
-from rawws.conformance import passive
+from rawws.conformance import Report, Settings, Unreachable, passive, run_cases, select
 from rawws.conformance.case import CASES
-from rawws.conformance.suite import Report, Settings, select
-from rawws.conformance.suite import run as run_cases
-from rawws.conformance.target import ClientTarget, Target, Unreachable
+from rawws.conformance.target import ClientTarget, Target
 from rawws.conformance.verdict import Result, Verdict
 from rawws.core.settings import Role
 from tests.conformance.beside_autobahn.said import AUTOBAHN, OURS, PARTS, Measured, Part, Run, Said

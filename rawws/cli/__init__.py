@@ -4,6 +4,7 @@ import argparse
 import difflib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -136,13 +137,28 @@ def parser_of(name: str, module: ModuleType | Any) -> Parser:
     return parser
 
 
+def meant_url(text: str) -> str:
+    """The URL that is meant by what is none; empty if that cannot be told, or if the text is one."""
+    found = re.fullmatch(r"(?i)(?:(https?|wss?)(?::/{0,3}|//)|//)?([^\s/]+(?:/\S*)?)", text)
+    if found is None or found[2].lower() in ("ws:", "wss:"):
+        return ""
+    scheme, rest = (found[1] or "ws").lower().replace("http", "ws"), found[2]
+    if rest.isdigit() or rest.startswith(":"):
+        rest = f"localhost:{rest.removeprefix(':')}"
+    url = f"{scheme}://{rest}"
+    return "" if url == text else url
+
+
+def looks_like_url(word: str) -> bool:
+    """Whether somebody who wrote this had one in mind."""
+    return any(sign in word for sign in ":./") or word.isdigit()
+
+
 def _unknown(word: str) -> str:
     if word.startswith("-"):
         return f"rawws: {word} needs a verb or a URL before it: {', '.join(VERBS)}, or ws://..."
-    if word.lower().startswith(("http://", "https://")):
-        return f"rawws: a WebSocket URL begins with ws:// or wss://; try rawws ws{word[4:]}"
-    if ":" in word or "." in word or "/" in word:
-        return f"rawws: {word} is no URL; try rawws ws://{word.removeprefix('//')}"
+    if looks_like_url(word) and (url := meant_url(word)):
+        return f"rawws: {word} is no URL of a WebSocket; try rawws {url}"
     close = difflib.get_close_matches(word, VERBS, 1)
     meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(VERBS)}, and ws:// URLs"
     return f"rawws: {word!a} is no verb; {meant}"

@@ -7,10 +7,13 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
+from rawws import __version__
+from rawws.cli import looks_like_url, meant_url
 from rawws.cli.conform_look import compare, explain, list_cases, replay
 from rawws.cli.conform_options import ConformParser, Outcome, parser_for, wrong
 from rawws.cli.conform_run import Run
 from rawws.cli.terminal import Terminal, Trouble
+from rawws.conformance import CASES
 from rawws.core.settings import Role
 
 HELP = """\
@@ -66,6 +69,9 @@ def _dispatch(argv: list[str], terminal: Terminal) -> int:
     if not argv or argv[0] in ("-h", "--help", "help"):
         sys.stdout.write(HELP)
         return Outcome.OK
+    if argv[0] in ("-V", "--version"):
+        sys.stdout.write(f"rawws {__version__}\n")
+        return Outcome.OK
     verb, *rest = argv
     if verb.lower().startswith(("ws://", "wss://")):
         verb, rest = "server", argv
@@ -91,6 +97,14 @@ def _unknown(verb: str) -> str:
         return f"{verb} needs a verb before it: {', '.join(names)}"
     close = difflib.get_close_matches(verb, names, 1)
     meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+    if verb.startswith("ab:") or any(case.matches(verb) for case in CASES.values()):
+        meant = f"try rawws conform explain {verb}"
+    elif any(case.matches(f"6455/{verb}") for case in CASES.values()):
+        meant = f"try rawws conform explain 6455/{verb}"
+    elif verb.endswith(".json"):
+        meant = f"try rawws conform replay {verb}"
+    elif not close and looks_like_url(verb) and (url := meant_url(verb)):
+        meant = f"try rawws conform server {url}"
     return f"{verb!a} is no verb; {meant}"
 
 
@@ -108,7 +122,7 @@ def _replay(parser: ConformParser) -> None:
     parser.add_argument(
         "report", metavar="REPORT.json", help="as --json wrote it; its target, or command, is run again"
     )
-    parser.add_argument("id", nargs="*", metavar="ID", help="cases; none: all that failed")
+    parser.add_argument("id", nargs="*", default=[], metavar="ID", help="cases; none: all that failed")
 
 
 def _compare(parser: ConformParser) -> None:

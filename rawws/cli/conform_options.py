@@ -49,11 +49,11 @@ def wrong(what: str, code: int = Outcome.USAGE) -> Trouble:
 
 def unknown(glob: str) -> Trouble:
     """What to raise when no case is called like that."""
-    families = dict.fromkeys(case.group for case in CASES.values())
-    if any(case.matches(f"{glob}/*") for case in CASES.values()):
-        close = [f"{glob}/*"]
-    else:
-        close = difflib.get_close_matches(glob, [*CASES, *families], 1)
+    names = dict.fromkeys(name for case in CASES.values() for name in (case.section, case.group, case.id))
+    likely = [
+        name for name in (f"{glob}/*", f"ab:{glob}", f"6455/{glob}") if any(c.matches(name) for c in CASES.values())
+    ]
+    close = likely or difflib.get_close_matches(glob, names, 1)
     advice = f"did you mean {close[0]}?" if close else "rawws conform list shows what there is"
     return wrong(f"no case is called {glob}; {advice}")
 
@@ -143,6 +143,7 @@ examples:
 
 def _add_client(options: Options) -> None:
     group = options.parser.add_argument_group("the client (none: one of our own)")
+    options.parser.add_argument("command", nargs="?", type=_no_command, help=argparse.SUPPRESS)
     group.add_argument("--exec", metavar="COMMAND", help="starts it; {url} in it is where to connect")
     group.add_argument(
         "--listen", type=address, metavar="HOST:PORT", help="or wait for it here, and talk to it as Autobahn does"
@@ -288,6 +289,12 @@ def _add_output(parser: ConformParser) -> None:
 
 
 # --- Types ----------------------------------------------------------------------------------------------------------
+
+
+def _no_command(text: str) -> NoReturn:
+    if meant := re.match("wss?://", text):
+        raise argparse.ArgumentTypeError(f"a client has no URL; did you mean rawws conform server {meant.string}?")
+    raise argparse.ArgumentTypeError(f"did you mean --exec {shlex.quote(text)}?")
 
 
 def _number(text: str) -> int:

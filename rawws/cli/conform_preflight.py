@@ -3,18 +3,16 @@
 import asyncio
 import contextlib
 import errno
-import shlex
 import socket
 import ssl
 import tempfile
-from pathlib import Path
 from random import Random
 from typing import IO, Any
 
 from rawws.cli.conform_options import Outcome
 from rawws.cli.terminal import Trouble
-from rawws.conformance import Patience, Unreachable
-from rawws.conformance.heard import End, Nothing, Text
+from rawws.conformance import Patience, Target, Unreachable
+from rawws.conformance.heard import Close, End, Nothing, Text, quoted
 from rawws.conformance.http import Head
 from rawws.conformance.peer import Peer
 from rawws.conformance.target import ClientTarget, ServerTarget
@@ -23,6 +21,18 @@ from rawws.core.settings import Role
 from rawws.records import printable
 
 QUESTION = "rawws conform asks for an echo"
+
+SHELL = {"&&", "||", "|", ";", ">", "<", "&"}
+"""What is known in the lines of a shell."""
+
+TLS = b"\x16\x03"
+"""How a handshake of TLS begins."""
+
+AFTER_AN_END = 3.0
+"""Seconds: what ended well and never connected may have started another that will, but not at any time."""
+
+OTHER_NAME = (62, 64)
+"""What OpenSSL says of a certificate that is for another host, by name or by address."""
 
 SHOWN = 60
 """How much stands in a line of what a target says that is no WebSocket."""
@@ -65,10 +75,9 @@ async def _see_echo(peer: Peer, who: str) -> None:
         with contextlib.suppress(Wrong):
             await peer.bye()
         return
-    what = "nothing" if isinstance(heard, Nothing) else str(heard)
-    within = f" within {heard.seconds:g} s" if isinstance(heard, Nothing) else ""
-    advice = "the target has to send every message back, and nothing else"
-    raise unreachable(f"{who} is no echo: sent text {QUESTION!r}, and got {printable(what.encode())}{within}; {advice}")
+    failed = isinstance(heard, Close) and heard.code == 1011
+    advice = "look into its log" if failed else "the target has to send every message back, and nothing else"
+    raise unreachable(f"{who} is no echo: sent text {QUESTION!r}, and got {printable(str(heard).encode())}; {advice}")
 
 
 # --- Servers --------------------------------------------------------------------------------------------------------
@@ -76,8 +85,9 @@ async def _see_echo(peer: Peer, who: str) -> None:
 
 def _no_connection(error: BaseException | None, target: ServerTarget, place: str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        advice = "--ca FILE trusts it, --insecure takes any"
-        return f"the certificate of {place} is not trusted: {error.verify_message}; {advice}"
+        ways = "--sni NAME says whose it is" if error.verify_code in OTHER_NAME else "--ca FILE trusts it"
+        said = error.verify_message.rstrip(".")
+        return f"the certificate of {place} is not trusted: {said}; {ways}, --insecure takes any"
     if isinstance(error, ssl.SSLError):
         return f"no TLS with {place}: {error.reason or error}; perhaps it speaks ws:// and not wss://"
     if isinstance(error, socket.gaierror):
@@ -117,10 +127,18 @@ def _refused(answer: Head, place: str, path: str) -> str:
             version = printable(answer.get("sec-websocket-version") or b"")
             return f"{line}; it wants version {version}, and there is only 13"
         case 400:
-            return f"{line}, to a handshake that is right; it may want a --subprotocol or a --header"
+            return f"{line}, to a handshake that is right; it may want wss://, a --subprotocol or a --header"
         case int() as code if code >= 500:
             return f"{line}; look into its log"
     return f"{line}: there is no WebSocket at {path}; is it the right path?"
+
+
+def why_unreachable(error: Unreachable, target: Target) -> str:
+    """What has become of a target that was there before."""
+    if not isinstance(target, ServerTarget):
+        return str(error)
+    cause = error.__cause__ or OSError(str(error).removeprefix(f"{target.name}: "))
+    return _no_connection(cause, target, target.uri.host_header).partition(";")[0]
 
 
 # --- Clients --------------------------------------------------------------------------------------------------------
@@ -150,13 +168,29 @@ async def _see_command(target: ClientTarget, url: str, came: asyncio.Queue[Any])
         words = target.words(url)
     except ValueError as error:
         raise unreachable(f"--exec {target.command!a} cannot be read: {error}") from None
+    if words == [url]:
+        raise unreachable("--exec is empty; write what starts your client, such as 'python client.py {url}'")
     with tempfile.TemporaryFile() as stderr:
         process = await _start(words, stderr)
         try:
-            reader, writer = await _connection(came, process, target, stderr)
-            await _see_client(Peer(Role.SERVER, reader, writer, random=Random(0), patience=target.patience), words[0])
+            await _see_process(process, target, came, stderr)
         finally:
             await _end(process, target.patience)
+
+
+async def _see_process(
+    process: asyncio.subprocess.Process, target: ClientTarget, came: asyncio.Queue[Any], stderr: IO[bytes]
+) -> None:
+    reader, writer = await _connection(came, process, target, stderr)
+    peer = Peer(Role.SERVER, reader, writer, random=Random(0), patience=target.patience)
+    try:
+        await _see_client(peer)
+    except Trouble as trouble:
+        if peer.close_heard is None and not peer.has_ended:
+            raise
+        # It may have crashed, and what it says of that helps more than what came of it.
+        await _end(process, target.patience)
+        raise Trouble(f"{trouble.line}{_last_line(stderr)}", trouble.code) from None
 
 
 async def _start(words: list[str], stderr: IO[bytes]) -> asyncio.subprocess.Process:
@@ -165,6 +199,8 @@ async def _start(words: list[str], stderr: IO[bytes]) -> asyncio.subprocess.Proc
         return await asyncio.create_subprocess_exec(*words, stdin=quiet, stdout=quiet, stderr=stderr)
     except OSError as error:
         advice = "is it spelled right, and on the PATH?" if error.errno == errno.ENOENT else "is it a program?"
+        if SHELL & {*words}:
+            advice = "it is run by no shell; write sh -c '...'"
         raise unreachable(f"cannot start {words[0]}: {error.strerror}; {advice}") from None
 
 
@@ -179,11 +215,13 @@ async def _connection(
             if not connection.done() and ended.result():
                 how = f"exited with {ended.result()}" if ended.result() > 0 else f"was killed by {-ended.result()}"
                 raise unreachable(f"the client {how} and never connected{_last_line(stderr)}")
-            return await connection
+            async with asyncio.timeout(AFTER_AN_END):
+                return await connection
     except TimeoutError:
-        how = "ended" if ended.done() else "runs"
-        never = f"the client {how}, but did not connect within {target.start:g} s"
-        raise unreachable(f"{never}{_last_line(stderr)}; {{url}} in the command is where to") from None
+        ended_early = ended.done() and not ended.cancelled()
+        how = "ended, and" if ended_early else f"runs, but within {target.start:g} s it"
+        never = f"the client {how} did not connect"
+        raise unreachable(f"{never}{_last_line(stderr)}; {{url}} in the command is where to connect") from None
     finally:
         connection.cancel()
         ended.cancel()
@@ -195,21 +233,22 @@ def _last_line(stderr: IO[bytes]) -> str:
     return f"; it said: {printable(lines[-1].strip()[:200])}" if lines else ""
 
 
-async def _see_client(peer: Peer, who: str) -> None:
-    name = Path(who).name
+async def _see_client(peer: Peer) -> None:
     try:
         await peer.open()
+        await _see_echo(peer, "the client")
     except Wrong as error:
-        raise unreachable(
-            f"the client {shlex.quote(name)} connected, and then came {error.got}, no handshake"
-        ) from None
-    try:
-        await _see_echo(peer, f"the client {shlex.quote(name)}")
+        said = b"".join(chunk.data for chunk in peer.transcript.chunks)
+        if said.startswith(TLS):
+            raise unreachable("the client connected and began TLS, although the URL is ws://; try --tls") from None
+        what = quoted(said.strip()) if said else error.got
+        raise unreachable(f"the client connected, but what came is no opening handshake: {what}") from None
     finally:
         await peer.leave()
 
 
 async def _end(process: asyncio.subprocess.Process, patience: Patience) -> None:
+    """Let it end, or make it."""
     try:
         async with asyncio.timeout(patience.close):
             await process.wait()

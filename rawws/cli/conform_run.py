@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from rawws.cli import meant_url
 from rawws.cli.conform_files import Writing, check_directory, check_file, page, write_all
 from rawws.cli.conform_options import (
     Options,
@@ -25,7 +26,7 @@ from rawws.cli.conform_options import (
     unknown,
     wrong,
 )
-from rawws.cli.conform_preflight import see_client, see_server
+from rawws.cli.conform_preflight import see_client, see_server, why_unreachable
 from rawws.cli.terminal import Progress, Terminal, Trouble, progress
 from rawws.conformance import CASES, ClientTarget, Report, Result, ServerTarget, Target, Unreachable, Verdict
 from rawws.conformance import expect as expectations
@@ -199,7 +200,7 @@ class Run:
                     await run(cases, target, settings_of(self.arguments), _Listener(self, advance), self.report)
                 except Unreachable as error:
                     self._gone = True
-                    self.report.problems.append(f"the target is not there any more: {error}")
+                    self.report.problems.append(f"the target is not there any more: {why_unreachable(error, target)}")
 
     async def _listen(self, cases: list[Case]) -> None:
         """Let a client come, and ask for the cases."""
@@ -228,8 +229,11 @@ class Run:
                 self.report.target = self.arguments.name or self.report.target
         self._gone = self._nothing_was_heard()
         if self._gone:
-            self.report.problems.append(f"no client came to {target.url}, or none that asked for a case")
-        elif not self.report.complete:
+            advice = "it begins with /getCaseCount, and asks for each with /runCase?case=N"
+            raise Trouble(
+                f"rawws conform: no client came to {target.url} and asked for a case; {advice}", Outcome.UNREACHABLE
+            )
+        if not self.report.complete:
             self.report.problems.append("the client did not ask for all cases")
 
     def _nothing_was_heard(self) -> bool:
@@ -264,7 +268,8 @@ class Run:
                     sni=self.arguments.sni,
                 )
             except ValueError as error:
-                raise wrong(f"{error}") from None
+                meant = meant_url(self.arguments.url)
+                raise wrong(f"{error}" + (f"; try rawws conform server {meant}" if meant else "")) from None
             await see_server(target)
             yield target
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from rawws import ConnectionClosed, LocalProtocolError
 from rawws.aio import WebSocket, connect
-from rawws.cli import keyboard
+from rawws.cli import keyboard, meant_url
 from rawws.cli.certificates import trusting
 from rawws.cli.failures import ending, explain_failure
 from rawws.cli.options import add_compression, agreed_json, compression_of, seconds, size
@@ -110,7 +110,8 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     try:
         secure = parse(arguments.url).secure
     except ValueError as error:
-        advice = "" if "://" in arguments.url else f"; try ws://{arguments.url}"
+        meant = meant_url(arguments.url)
+        advice = f"; try {meant}" if meant else ""
         raise Trouble(f"rawws connect: {error}{advice}", Exit.USAGE) from None
     return {
         "headers": headers,

@@ -18,6 +18,7 @@ next one nevertheless.  One that does not is spared them with `exclude=["6455/4.
 
 import asyncio
 import json
+import os
 import ssl as tls
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -117,7 +118,10 @@ class ListeningTarget:
         try:
             server = await asyncio.start_server(dialogue.on_connection, self.host, self.port, ssl=self.ssl)
         except OSError as error:
-            raise Unreachable(f"{self.url} cannot be listened on: {error.strerror or error}") from error
+            # asyncio says it with all that it tried.
+            number = error.errno or 0
+            why = os.strerror(number) if number > 0 else error.strerror
+            raise Unreachable(f"{self.url} cannot be listened on: {why or error}") from error
         self.port = server.sockets[0].getsockname()[1]
         report.target = self.name = self.url
         try:

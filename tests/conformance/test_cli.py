@@ -195,9 +195,11 @@ class TestPreflight:
             strict = run("conform", "server", url)
             trusting = run("conform", "server", url, "--ca", str(tmp_path / "ca.pem"), *FEW)
             careless = run("conform", "server", url, "--insecure", *FEW)
+            other = run("conform", "server", url, "--ca", str(tmp_path / "ca.pem"), "--sni", "elsewhere.example")
 
         assert (3, 1, 1) == (strict.code, trusting.code, careless.code)
         assert "is not trusted: unable to get local issuer certificate; --ca FILE trusts it" in complaint(strict)
+        assert (3, True) == (other.code, "--sni NAME says whose it is" in complaint(other))
         assert f"rawws conform server {url} --ca {tmp_path}/ca.pem --include 6455/5.4/4.1 -v" in trusting.out
 
     def test_of_nobody(self, run: Run) -> None:
@@ -216,13 +218,64 @@ class TestPreflight:
                 f"{sys.executable} -c 'import nothing_of_that_name'",
                 "exited with 1 and never connected; it said: ModuleNot",
             ),
-            (f"{sys.executable} -c 'input' {{url}}", "the client ended, but did not connect within 0.5 s"),
+            (f"{sys.executable} -c 'input' {{url}}", "the client ended, and did not connect; {url} in the command is"),
+            (
+                f"{sys.executable} -c 'import time; time.sleep(9)'",
+                "the client runs, but within 0.5 s it did not connect",
+            ),
             ("'unfinished {url}", "cannot be read: No closing quotation"),
+            ("", "--exec is empty; write what starts your client, such as 'python client.py {url}'"),
+            ("cd clients && ./mine {url}", "it is run by no shell; write sh -c '...'"),
         ],
     )
     def test_of_a_client_that_never_comes(self, run: Run, command: str, words: str) -> None:
         """Why, and the last line that it said."""
         outcome = run("conform", "client", "--exec", command, "--start", "0.5")
+
+        assert (3, True) == (outcome.code, words in complaint(outcome)), outcome
+
+    @pytest.mark.parametrize(
+        "then, words",
+        [
+            (
+                "ws.recv(); raise RuntimeError('oh no')",
+                "and got Close 1011; look into its log; it said: RuntimeError: oh no",
+            ),
+            ("ws.recv(); ws.send('ECHO'); ws.recv()", "and got text 'ECHO'; the target has to send every message back"),
+            (
+                "ws.recv(); ws.recv()",
+                "and got nothing within 0.5 s; the target has to send every message back, and nothing",
+            ),
+        ],
+    )
+    def test_of_a_client_that_is_no_echo(self, run: Run, tmp_path: Path, then: str, words: str) -> None:
+        """What came instead; what it says at its end counts if it ended before we did."""
+        path = tmp_path / "client.py"
+        path.write_text(
+            f"import sys\nfrom rawws.blocking import connect\nwith connect(sys.argv[1]) as ws:\n    {then}\n"
+        )
+        command = shlex.join([sys.executable, str(path), "{url}"])
+        outcome = run("conform", "client", "--exec", command, "--timeout", "0.5", "--close-timeout", "2")
+
+        assert (3, True) == (outcome.code, words in complaint(outcome)), outcome
+        assert outcome.err.count("it said") == then.count("raise")
+
+    @pytest.mark.parametrize(
+        "said, words",
+        [
+            (b"hello\r\n", "the client connected, but what came is no opening handshake: 'hello'"),
+            (b"\x16\x03\x01\x02\x00", "the client connected and began TLS, although the URL is ws://; try --tls"),
+        ],
+    )
+    def test_of_a_client_that_speaks_something_else(self, run: Run, tmp_path: Path, said: bytes, words: str) -> None:
+        """What it said."""
+        path = tmp_path / "client.py"
+        path.write_text(
+            "import socket, sys\nfrom urllib.parse import urlsplit\nurl = urlsplit(sys.argv[1])\n"
+            f"tcp = socket.create_connection((url.hostname, url.port))\ntcp.sendall({said!r})\ntcp.recv(1)\n"
+        )
+        command = shlex.join([sys.executable, str(path), "{url}"])
+        outcome = run("conform", "client", "--exec", command, "--timeout", "0.5")
 
         assert (3, True) == (outcome.code, words in complaint(outcome)), outcome
 
@@ -261,9 +314,11 @@ class TestClient:
 
     def test_is_told_when_nobody_comes(self, run: Run) -> None:
         """It exits as for a server that is not there."""
-        code, out, _ = run("conform", "client", "--listen", "127.0.0.1:0", "--include", "6455/5.4/4.1", "--total", "0")
+        code, out, err = run(
+            "conform", "client", "--listen", "127.0.0.1:0", "--include", "6455/5.4/4.1", "--total", "0"
+        )
 
-        assert (3, True) == (code, "no client came to ws://127.0.0.1:" in out)
+        assert (3, "", True) == (code, out, "no client came to ws://127.0.0.1:" in err)
 
 
 class TestUsage:
@@ -281,7 +336,25 @@ class TestUsage:
             (["server", "--timeout", "soon"], "write 0, 2.5 or inf"),
             (["server", "-H", "nothing"], "write 'Name: value'"),
             (["server", "-H", "A: b\r\nC: d"], "write 'Name: value'"),
-            (["server", "http://localhost"], "begins with ws:// or wss://"),
+            (
+                ["server", "http://localhost"],
+                "begins with ws:// or wss://: 'http://localhost'; try rawws conform server ws://",
+            ),
+            (["server", "localhost:8765"], "; try rawws conform server ws://localhost:8765"),
+            (["server", "ws//x"], "; try rawws conform server ws://x"),
+            (["server", "wss:/x/y"], "; try rawws conform server wss://x/y"),
+            (["server", ":8765"], "; try rawws conform server ws://localhost:8765"),
+            (["server", "ws://"], "a WebSocket URI names a host: 'ws://'"),
+            (["localhost:8765"], "is no verb; try rawws conform server ws://localhost:8765"),
+            (["6455/5.4/4.1"], "try rawws conform explain 6455/5.4/4.1"),
+            (["5.4/4.1"], "try rawws conform explain 6455/5.4/4.1"),
+            (["ab:5.18"], "try rawws conform explain ab:5.18"),
+            (["report.json"], "try rawws conform replay report.json"),
+            (["client", "ws://localhost"], "a client has no URL; did you mean rawws conform server ws://localhost?"),
+            (["client", "python c.py {url}"], "did you mean --exec 'python c.py {url}'?"),
+            (["explain", "5.18"], "did you mean ab:5.18?"),
+            (["list", "6455/9"], "did you mean 6455/9.1?"),
+            (["replay"], "the following arguments are required: REPORT.json; rawws"),
             (["server", "--include", "6455/5.44/4"], "did you mean 6455/5.4/4?"),
             (["server", "--include", "6455"], "did you mean 6455/*?"),
             (["server", "--include", "6455/5.4/4", "--level", "must", "--exclude", "6455/5.4"], "no case is left"),
@@ -507,7 +580,7 @@ class TestReports:
         process.communicate()
         outcome = finish(mine)
 
-        assert (3, True) == (outcome.code, "the target is not there any more" in outcome.out)
+        assert (3, True) == (outcome.code, "the target is not there any more: nobody listens on 127.0" in outcome.out)
         assert 0 < len(as_json.load(path.read_text()).results)
 
 

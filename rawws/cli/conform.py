@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -43,6 +44,10 @@ written, 130 Ctrl-C or SIGTERM
 """
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says if there is no room for what is written."""
+
+
 class Verb(NamedTuple):
     """One that looks at cases or reports."""
 
@@ -59,6 +64,8 @@ def main(argv: list[str], terminal: Terminal) -> int:
     except (Trouble, BrokenPipeError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise wrong(f"cannot write to stdout: {error.strerror}", Outcome.TESTER) from None
         if os.environ.get("RAWWS_TRACEBACK"):
             raise
         advice = "this is a bug in rawws; RAWWS_TRACEBACK=1 shows where"
@@ -122,7 +129,7 @@ def _replay(parser: ConformParser) -> None:
     parser.add_argument(
         "report", metavar="REPORT.json", help="as --json wrote it; its target, or command, is run again"
     )
-    parser.add_argument("id", nargs="*", default=[], metavar="ID", help="cases; none: all that failed")
+    parser.add_argument("id", nargs="*", default=[], metavar="ID", help="cases, or GLOBs; none: all that failed")
 
 
 def _compare(parser: ConformParser) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import difflib
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -191,13 +190,7 @@ def replay(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Run cases of a report again, with the same target and the same seed; all that failed, if none is named."""
     report = load(arguments.report)
     before = {result.id: result for result in report.results}
-    ids = arguments.id or [result.id for result in report.results if _may_be_repeated(result)]
-    for id in ids:
-        if id not in before:
-            close = difflib.get_close_matches(id, list(before), 1)
-            raise wrong(f"{arguments.report} has no case {id}" + (f"; did you mean {close[0]}?" if close else ""))
-        if words.passive(id):
-            raise wrong(f"{id} looks at all that other cases heard; run rawws conform {report.role.value} again")
+    ids = _ids_like(arguments.id, report, arguments.report) if arguments.id else _to_be_repeated(report)
     if not ids:
         raise wrong(f"nothing failed in {arguments.report}; name a case")
     if not report.command:
@@ -209,8 +202,26 @@ def replay(arguments: argparse.Namespace, terminal: Terminal) -> int:
     return run()
 
 
-def _may_be_repeated(result: Result) -> bool:
-    return result.verdict in LOUD and not words.passive(result.id)
+def _to_be_repeated(report: Report) -> list[str]:
+    return [result.id for result in report.results if result.verdict in LOUD and not words.passive(result.id)]
+
+
+def _ids_like(globs: list[str], report: Report, path: str) -> list[str]:
+    """The cases of the report that are meant.
+
+    Raises:
+        Trouble: there are none, or they have no connection of their own.
+    """
+    found: list[str] = []
+    for glob in globs:
+        meant = {case.id for case in cases_like(glob)}
+        ids = [result.id for result in report.results if result.id in meant]
+        if not ids:
+            raise wrong(f"{glob} was not run in {path}; rawws conform {report.role.value} --include {glob} runs it")
+        found += [id for id in ids if not words.passive(id)]
+        if all(words.passive(id) for id in ids):
+            raise wrong(f"{ids[0]} looks at all that other cases heard; run rawws conform {report.role.value} again")
+    return found
 
 
 class _Again(Run):

@@ -137,8 +137,9 @@ def why_unreachable(error: Unreachable, target: Target) -> str:
     """What has become of a target that was there before."""
     if not isinstance(target, ServerTarget):
         return str(error)
-    cause = error.__cause__ or OSError(str(error).removeprefix(f"{target.name}: "))
-    return _no_connection(cause, target, target.uri.host_header).partition(";")[0]
+    said, *since = str(error).split("; ")
+    cause = error.__cause__ or OSError(said.removeprefix(f"{target.name}: "))
+    return "; ".join([_no_connection(cause, target, target.uri.host_header).partition(";")[0], *since])
 
 
 # --- Clients --------------------------------------------------------------------------------------------------------

@@ -443,6 +443,15 @@ class TestReports:
         assert "rawws conform: cannot write to stdout: No space left on device" == done.stderr.splitlines()[-1]
         assert 4 == len(as_json.load(path.read_text()).failures)
 
+    @FULL
+    def test_a_full_disk_is_no_bug(self) -> None:
+        """Neither where a list goes."""
+        with open("/dev/full", "w") as full:
+            argv = [sys.executable, "-m", "rawws", "conform", "list"]
+            done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True)
+
+        assert (4, "rawws conform: cannot write to stdout: No space left on device\n") == (done.returncode, done.stderr)
+
     @pytest.mark.parametrize("options", [[], ["-v"]])
     def test_who_stops_reading_stops_nothing(self, naive: str, tmp_path: Path, options: list[str]) -> None:
         """As with `| head -1`: the run goes on to its end, in silence, and exits as it would."""
@@ -471,7 +480,10 @@ class TestReports:
 
         code, out, _ = run("conform", "replay", path, "6455/5.4/8.1")
         assert (0, True) == (code, "before    pass" in out)
-        assert 2 == run("conform", "replay", path, "6455/5.4/9").code
+        assert "--include 6455/5.4/9 runs it" in complaint(run("conform", "replay", path, "6455/5.4/9"))
+        assert "did you mean 6455/5.4/4.4?" in complaint(run("conform", "replay", path, "6455/5.4/44"))
+        assert "6455/5.1/3 was not run" in complaint(run("conform", "replay", path, "6455/5.1/3"))
+        assert 4 == run("conform", "replay", path, "6455/5.4/4").out.count("before    fail")
 
     def test_two_are_compared(self, run: Run, tmp_path: Path) -> None:
         """Worse exits with 1."""

@@ -5,9 +5,10 @@ They run in the loop of the test, keep what they were asked for, and can be made
 
 import asyncio
 import ssl
+import threading
 from base64 import b64encode
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -75,6 +76,21 @@ class Proxy:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @contextmanager
+    def in_background(self) -> Iterator["Proxy"]:
+        """Listen in a thread with a loop of its own, for tests that have none."""
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        listening = self.listening()
+        try:
+            yield asyncio.run_coroutine_threadsafe(listening.__aenter__(), loop).result(5)
+        finally:
+            asyncio.run_coroutine_threadsafe(listening.__aexit__(None, None, None), loop).result(5)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

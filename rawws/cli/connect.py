@@ -41,6 +41,7 @@ examples:
   rawws -1 wss://example.com/feed      the first message, and no more
   rawws -x '{"subscribe": "ticks"}' --wait inf wss://example.com/feed
   rawws -H 'Cookie: a=b' --origin https://example.com wss://example.com/
+  rawws --proxy socks5h://localhost:9050 wss://example.com/
 
 exit codes: 0 a clean end, 1 an abnormal one, 2 no 101 from the server,
 3 network or TLS, 4 the server broke a rule, 64 a wrong command line
@@ -78,6 +79,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     wire.add_argument("-k", "--insecure", action="store_true", help="do not ask whose certificate it is")
     wire.add_argument("--ca", metavar="FILE", help="trust the certificates in this file (PEM) only")
     wire.add_argument("--unix", metavar="PATH", help="connect to a Unix socket; the URL still says what to ask for")
+    wire.add_argument(
+        "--proxy", metavar="URL", help="http(s)://, socks5(h):// or socks4(a)://, or none (else the environment's)"
+    )
     wire.add_argument("--timeout", type=seconds, default=10.0, metavar="SECONDS", help="for the opening handshake (10)")
     wire.add_argument(
         "--ping-interval", type=seconds, default=20.0, metavar="SECONDS", help="between pings (20, or inf)"
@@ -123,6 +127,8 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         ),
         "ssl": _context(arguments.insecure, arguments.ca) if secure else None,
         "unix": arguments.unix,
+        "proxy": {None: True, "none": None}.get(arguments.proxy, arguments.proxy),
+        "proxy_ssl": _context(arguments.insecure, arguments.ca) if arguments.insecure or arguments.ca else None,
         "open_timeout": _or_none(arguments.timeout),
         "ping_interval": _or_none(arguments.ping_interval),
         "max_size": arguments.max_size,

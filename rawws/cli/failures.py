@@ -6,7 +6,7 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
-from rawws import Closed, HandshakeRejected, LocalProtocolError, RemoteProtocolError
+from rawws import Closed, HandshakeRejected, LocalProtocolError, ProxyError, RemoteProtocolError
 from rawws.cli.terminal import Exit, Trouble
 from rawws.core.rules import COMPRESSION_TERMS, EXTENSION_UNOFFERED, RESPONSE_EXTENSIONS, Duty
 from rawws.records import printable
@@ -26,13 +26,19 @@ def explain_failure(error: Exception, arguments: argparse.Namespace) -> Trouble 
             about = error.rule in (COMPRESSION_TERMS, EXTENSION_UNOFFERED, RESPONSE_EXTENSIONS)
             advice = "; --no-compression offers none" if about and not arguments.no_compression else ""
             return Trouble(f"the answer of {place} breaks a rule: {error}{advice}", Exit.PROTOCOL)
+        case ProxyError():
+            return Trouble(_proxy(error), Exit.NETWORK)
+        case ImportError():
+            return Trouble(f"rawws connect: {error}".replace("proxy=None", "--proxy none"), Exit.USAGE)
+        case TimeoutError() if str(error).startswith("the proxy "):
+            return Trouble(f"{error}; --timeout waits longer", Exit.NETWORK)
         case TimeoutError():
             advice = "is it a WebSocket server? --timeout waits longer"
             return Trouble(f"{place} did not answer within {arguments.timeout:g} s; {advice}", Exit.NETWORK)
         case OSError():
             return Trouble(_network(error, arguments.url, place), Exit.NETWORK)
         case ValueError():
-            return Trouble(f"rawws connect: {error}", Exit.USAGE)
+            return Trouble(f"rawws connect: {error}".replace("proxy=None", "--proxy none"), Exit.USAGE)
     return error
 
 
@@ -50,6 +56,15 @@ def _refused(error: HandshakeRejected) -> str:
     if error.status in (200, 404):
         return f"{line}, not 101: there is no WebSocket at this path"
     return f"{line}, not 101{f': {said}' if said else ''}"
+
+
+def _proxy(error: ProxyError) -> str:
+    line = printable(str(error).encode())
+    if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+        return f"{line}; --ca FILE trusts its certificate, -k anybody's"
+    if error.status == 407:
+        return f"{line}; --proxy {error.proxy.replace('://', '://NAME:PASSWORD@')}"
+    return f"{line}; --proxy none goes without"
 
 
 def _network(error: OSError, url: str, place: str) -> str:

@@ -1,0 +1,1 @@
+"""Tests of the faces that programs written for other libraries know."""

@@ -195,8 +195,8 @@ class WebSocketApp:
             skip_utf8_validation: text is given as bytes.  It is checked nevertheless (section 8.1 of RFC 6455).
             dispatcher: left out.
             reconnect: seconds to wait before connecting again when the connection has ended but `close` was not called;
-                0 for no reconnecting, None for what `set_reconnect` said.  Or an iterable of seconds, begun anew
-                after each success: when it ends, so does this.
+                0 for no reconnecting, None for what `set_reconnect` said.  A `rawws.Backoff` waits longer each time; or
+                an iterable of seconds, begun anew after each success: when it ends, so does this.
             options: of the opening handshake, the way there and the limits: see `Wishes`.
 
         Returns:

@@ -126,7 +126,8 @@ def _planned(uri: URI, opening: Opening) -> Plan:
         )
 
     most = 0 if opening.socket is not None else opening.redirect_limit
-    return Plan(uri, tuple(header_pairs(fields)), ask, _patience(opening), most)
+    own = tuple(header_pairs(fields))
+    return Plan(uri, own, lambda: own, ask, _patience(opening), most)
 
 
 def _patience(opening: Opening) -> Patience:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from rawws.compat.websocket.callbacks import Callbacks
 from rawws.compat.websocket.client import WebSocket
 from rawws.compat.websocket.exceptions import WebSocketException, ended
-from rawws.compat.websocket.reconnecting import Reconnect, pauses
+from rawws.compat.websocket.reconnecting import Pauses, Reconnect
 from rawws.compat.websocket.trace import logger
 from rawws.core.events import Chunk, Closed, Ping, Pong
 from rawws.core.frames import CloseCode, Opcode
@@ -60,8 +60,7 @@ class Run:
         self._callbacks = callbacks
         self._sock_options = sock_options
         self._options = options
-        self._reconnect = reconnect
-        self._pauses = pauses(reconnect)
+        self._pauses = Pauses(reconnect)
         self._tells_closing = tells_closing
         self._was_open = False
         self._ending: Closed | None = None  # of the last connection
@@ -82,7 +81,7 @@ class Run:
 
     def _goes_on(self) -> bool:
         """Wait before the next connection; whether there is to be one."""
-        pause = next(self._pauses, None)
+        pause = self._pauses.next()
         return pause is not None and not self._app.is_stopped(pause)
 
     def _break_off(self, code: int) -> None:
@@ -106,7 +105,7 @@ class Run:
     def _opened(self) -> None:
         again = self._was_open and "on_reconnect" in self._callbacks
         self._was_open = True
-        self._pauses = pauses(self._reconnect)
+        self._pauses.opened()
         self._callbacks.call(self._app, "on_reconnect" if again else "on_open")
 
     def _listen(self, sock: WebSocket) -> bool:

@@ -29,21 +29,26 @@ EXTENSIONS = "Sec-WebSocket-Extensions"
 # --- Refused --------------------------------------------------------------------------------------------------------
 
 
-async def refused(peer: Peer, ask: Ask, *, also: Collection[int] = (), or_drop: bool = False) -> Head | None:
+async def refused(
+    peer: Peer, ask: Ask, *, also: Collection[int] = (), or_drop: bool = False, instead: Collection[str] = ()
+) -> Head | None:
     """Ask, and be refused; the answer, None if there was none.
 
     Args:
         also: which 5xx are right as well.
         or_drop: TCP may end with no answer at all.
+        instead: protocols that the server may change to, as it was asked to.
 
     Raises:
         Wrong: the server opens the connection, or breaks, or does nothing.
     """
     await peer.write(bytes(ask))
-    return await refusal(peer, also=also, or_drop=or_drop)
+    return await refusal(peer, also=also, or_drop=or_drop, instead=instead)
 
 
-async def refusal(peer: Peer, *, also: Collection[int] = (), or_drop: bool = False) -> Head | None:
+async def refusal(
+    peer: Peer, *, also: Collection[int] = (), or_drop: bool = False, instead: Collection[str] = ()
+) -> Head | None:
     """The same of a request that was written already."""
     expected = "an answer that refuses, such as 400" + (", or the end of the connection" if or_drop else "")
     answer = await peer.head()
@@ -54,6 +59,9 @@ async def refusal(peer: Peer, *, also: Collection[int] = (), or_drop: bool = Fal
         raise Wrong(expected, await _ending(peer, str(answer)))
     if answer.status is None:
         raise Wrong(expected, f"no HTTP: {quoted(answer.first)}")
+    if answer.status == 101 and (answer.get("upgrade") or b"").decode("latin-1") in instead:
+        peer.note(f"it changes to {' or '.join(instead)}")
+        return answer
     if answer.status < 200:
         raise Wrong(expected, f"{quoted(answer.first)}: it was accepted")
     if answer.status >= 500 and answer.status not in also:

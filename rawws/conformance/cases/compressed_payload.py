@@ -4,7 +4,7 @@ import asyncio
 import zlib
 from functools import cache
 
-from rawws.conformance.case import LIM, MUST, Entry, Opening, family
+from rawws.conformance.case import LIM, MUST, SHOULD, Entry, Opening, family
 from rawws.conformance.deflating import TAIL, Blocks, Match, read_message
 from rawws.conformance.heard import Binary, Heard, Nothing, Text
 from rawws.conformance.peer import Peer
@@ -114,24 +114,33 @@ def _invalid() -> list[bytes]:
 # other way to say so.  The RFC names no code.  Data that is cut off, and what stands behind a final block, many do not
 # see: zlib gives what there is and is content.  With the four bytes that are appended, the one that is cut off becomes
 # "Hello,\0\0\xff\xff", which nobody said; the message is binary, so that it is not refused for what it is as text.
-@family(
-    "7692/7.2.2/2",
-    MUST,
-    rules.COMPRESSED_DATA,
-    {
-        "a block of the reserved type": [Blocks().fixed(b"Hello").bits("011").payload()],
-        "a distance that reaches behind the beginning": [Blocks().fixed(b"Hello", Match(3, 6)).payload()],
-        "a stored block that is cut off": [Blocks().stored(b"Hello, Hello").data()[:-6]],
-        "a stored block whose length is not its complement": [Blocks().stored(b"Hello", complement=5).payload()],
-        "garbage behind a final block": [Blocks().fixed(b"Hello", final=True).data() + b"\xff\xff"],
-        "a random octet": _invalid(),
-    },
-    offer=NAME,
-)
+_CORRUPT: dict[str, Entry] = {
+    "a block of the reserved type": [Blocks().fixed(b"Hello").bits("011").payload()],
+    "a distance that reaches behind the beginning": [Blocks().fixed(b"Hello", Match(3, 6)).payload()],
+    "a stored block that is cut off": None,
+    "a stored block whose length is not its complement": [Blocks().stored(b"Hello", complement=5).payload()],
+    "garbage behind a final block": None,
+    "a random octet": _invalid(),
+}
+# 7.2.2 has the tail put behind a message and all of it decompressed, and does not ask to see that the tail came out
+# again: whoever does no more than that takes the tail for the data that is missing, and passes over what is too much.
+_NOT_WHOLE: dict[str, Entry] = dict.fromkeys(_CORRUPT) | {
+    "a stored block that is cut off": [Blocks().stored(b"Hello, Hello").data()[:-6]],
+    "garbage behind a final block": [Blocks().fixed(b"Hello", final=True).data() + b"\xff\xff"],
+}
+
+
+@family("7692/7.2.2/2", MUST, rules.COMPRESSED_DATA, _CORRUPT, offer=NAME)
 async def corrupt(peer: Peer, payloads: list[bytes]) -> None:
     """Data that cannot be decompressed fails the connection."""
     await peer.send(*compressed(peer, peer.random.choice(payloads), opcode=BINARY))
     await peer.fails(1007, 1002, 1011, text=True)
+
+
+@family("7692/7.2.2/2", SHOULD, rules.COMPRESSED_DATA, _NOT_WHOLE, offer=NAME)
+async def not_whole(peer: Peer, payloads: list[bytes]) -> None:
+    """Data that ends too early, or goes on behind its end, fails the connection."""
+    await corrupt(peer, payloads)
 
 
 # --- Too much of it (8) -----------------------------------------------------------------------------------------------

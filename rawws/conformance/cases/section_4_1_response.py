@@ -77,7 +77,9 @@ async def _is_not_led_in_circles(peer: Peer, status: str, *fields: tuple[str, st
 # --- Answers that open nothing --------------------------------------------------------------------------------------
 
 
-@answers("6455/4.1/22", MUST, rules.RESPONSE_VERSION)
+# 4.1 has a client look at the status, and says nothing of the version in front of it; that HTTP/1.0 knows no 101 is
+# said to servers (RFC 9110 15.2).
+@answers("6455/4.1/22", SHOULD, rules.RESPONSE_VERSION)
 async def http_1_0(peer: Peer) -> None:
     """An answer in HTTP/1.0 fails the connection."""
     answer = Answer.properly(await peer.asked())

@@ -52,7 +52,8 @@ async def host(peer: Peer, *values: str) -> None:
 @asks("6455/4.2.1/4", MUST, rules.UPGRADE_MISSING, {"no Upgrade": (), "h2c": "h2c", "websocket2": "websocket2"})
 async def upgrade(peer: Peer, *values: str) -> None:
     """Without the word websocket in Upgrade a request is an ordinary one."""
-    await refused(peer, peer.proper_ask().put("Upgrade", *values), also=[501])
+    # A server may well go over to h2c, if it is asked to.
+    await refused(peer, peer.proper_ask().put("Upgrade", *values), also=[501], instead={"h2c"}.intersection(values))
 
 
 @asks(
@@ -111,15 +112,20 @@ async def target(peer: Peer, target: str) -> None:
 # --- What need not be there, and is wrong ---------------------------------------------------------------------------
 
 
-@asks(
-    "6455/4.2.1/10",
-    MUST,
-    rules.SUBPROTOCOLS_INVALID,
-    {"a blank in a name": "chat room", "a name twice": "a,a", "commas alone": ",,", "the byte 7f": "chat\x7f"},
-)
+_LISTS = {"a blank in a name": "chat room", "a name twice": None, "commas alone": ",,", "the byte 7f": "chat\x7f"}
+
+
+@asks("6455/4.2.1/10", MUST, rules.SUBPROTOCOLS_INVALID, _LISTS)
 async def subprotocols(peer: Peer, value: str) -> None:
-    """Sec-WebSocket-Protocol is a list of tokens, with one at least and none of them twice."""
+    """Sec-WebSocket-Protocol is a list of tokens, with one at least."""
     await refused(peer, peer.proper_ask().put("Sec-WebSocket-Protocol", value), or_drop="\x7f" in value)
+
+
+# That each of them is there once is asked of clients (4.1), and not said again where servers are told what to look for.
+@asks("6455/4.2.1/10", SHOULD, rules.SUBPROTOCOLS_INVALID, dict.fromkeys(_LISTS) | {"a name twice": "a,a"})
+async def subprotocol_twice(peer: Peer, value: str) -> None:
+    """No subprotocol is asked for twice."""
+    await subprotocols(peer, value)
 
 
 @asks(

@@ -272,10 +272,15 @@ class Session:
 
     # --- What is to be done ---------------------------------------------------------------------------------------
 
-    def todo(self) -> Todo:
-        """What the transport has to do now.  The bytes in it are handed out once."""
+    def hand_out(self) -> bytes:
+        """What is queued, for the transport to send.  If nothing but `offer` has happened, it is all there is to do."""
         send = self.connection.data_to_send()
         self._handed_out += len(send)
+        return send
+
+    def todo(self) -> Todo:
+        """What the transport has to do now.  The bytes in it are handed out once."""
+        send = self.hand_out()
         hang_up = self.connection.wants is not Wants.DATA
         wake_at = min(self._deadlines.values(), default=None)
         return Todo(send, hang_up, self._dropped, self.reading, wake_at)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -279,37 +279,39 @@ async def one_slow(net: Net, **options: Any) -> AsyncIterator[tuple[Any, Peer]]:
         yield ws.native, peer
 
 
+def one_raises() -> Callable[[], Any]:
+    """Taps, of which the second does not like a greeting."""
+
+    class Tap:
+        def sent(self, data: bytes) -> None:
+            if b"Hello" in data and self is taps[1]:
+                raise ArithmeticError
+
+        def received(self, data: bytes) -> None: ...
+
+    def tap() -> Tap:
+        taps.append(Tap())
+        return taps[-1]
+
+    taps: list[Tap] = []
+    return tap
+
+
 class TestFailures:
     """What goes wrong for one, or for the caller."""
 
     @behaviour
-    async def test_of_one_are_no_matter_to_the_others(self, net: Net, log: list[Any]) -> None:
+    async def test_of_one_are_no_matter_to_the_others(self, net: Net) -> None:
         """A tap raises: its connection is dropped, since a message is missing in it, and all others get theirs."""
 
-        class Tap:
-            def sent(self, data: bytes) -> None:
-                if b"Hello" in data and self is taps[1]:
-                    raise ArithmeticError
-
-            def received(self, data: bytes) -> None: ...
-
-        taps: list[Tap] = []
-
-        def tap() -> Tap:
-            taps.append(Tap())
-            return taps[-1]
-
-        async with net.serve(tap=tap) as server, listeners(server, 3) as peers:
+        async with net.serve(tap=one_raises()) as server, listeners(server, 3) as peers:
             error = await ended(net.broadcast(server.connections, "Hello"))
             assert (0x81, b"Hello") == await peers[0].hear()
             assert (0x81, b"Hello") == await peers[2].hear()
             assert b"" == await peers[1].end()
-        if net.name == "blocking":
-            assert isinstance(error, ExceptionGroup)
-            assert [ArithmeticError] == [type(each) for each in error.exceptions]
-        else:
-            assert error is None
-            assert ArithmeticError is log.pop().exc_info[0]
+
+        assert isinstance(error, ExceptionGroup)
+        assert [ArithmeticError] == [type(each) for each in error.exceptions]
 
     @pytest.mark.parametrize(
         "message, options, error",
@@ -333,7 +335,7 @@ class TestAsyncio:
 
     @behaviour
     async def test_messages_of_one_turn_go_out_together(self) -> None:
-        """One write for each connection, however many messages; what does not fit goes at once."""
+        """The first at once and the others in one write, however many; what is much goes at once too."""
         sent: list[int] = []
 
         class Tap:
@@ -344,17 +346,30 @@ class TestAsyncio:
 
         net = Asyncio()
         async with net.serve(tap=Tap) as server, listeners(server, 2) as peers:
-            sent.clear()
-            for number in range(5):
-                aio.broadcast(server.connections, str(number))
-            assert [] == sent
-            assert [[str(number).encode() for number in range(5)]] * 2 == [
-                [(await peer.hear())[1] for _ in range(5)] for peer in peers
-            ]
-            assert [15, 15] == sent
+            for _ in range(2):
+                sent.clear()
+                for number in range(5):
+                    aio.broadcast(server.connections, str(number))
+                assert [3, 3] == sent
+                assert {b"".join(frame(TEXT, str(number)) for number in range(5))} == await read_all(peers, 15)
+                assert [12, 12] == sent[2:]
+            aio.broadcast(server.connections, "Hello")
             aio.broadcast(server.connections, bytes(GATHERED))
-            assert [GATHERED + 4] * 2 == sent[2:]
-            assert {frame(BINARY, bytes(GATHERED))} == await read_all(peers, GATHERED + 4)
+            assert [7, 7, GATHERED + 4, GATHERED + 4] == sent[4:]
+            assert {frame(TEXT, "Hello") + frame(BINARY, bytes(GATHERED))} == await read_all(peers, GATHERED + 11)
+
+    @behaviour
+    async def test_what_goes_wrong_later_is_told_to_the_loop(self, log: list[Any]) -> None:
+        """It is no matter to the others either, and nobody is there to raise it to."""
+        net = Asyncio()
+        async with net.serve(tap=one_raises()) as server, listeners(server, 3) as peers:
+            for message in ("first", "Hello"):
+                assert set() == aio.broadcast(server.connections, message)
+            expected = frame(TEXT, "first") + frame(TEXT, "Hello")
+            assert {expected} == await read_all([peers[0], peers[2]], len(expected))
+            assert frame(TEXT, "first") == await peers[1].end()
+
+        assert ArithmeticError is log.pop().exc_info[0]
 
     @behaviour
     async def test_another_thread_is_told_to_go_through_the_loop(self) -> None:

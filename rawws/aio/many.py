@@ -1,9 +1,9 @@
 """Sending to many with asyncio."""
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 
+from rawws.aio.turn import turn_of
 from rawws.aio.websocket import Data, WebSocket
 from rawws.core.prepared import Prepared
 from rawws.many import Slow, offer_to_all
@@ -21,8 +21,8 @@ def broadcast(
 
         members -= broadcast(members, "hello, everyone")
 
-    A plain function, to be called in the loop of the connections; what it sends in one turn of the loop goes out
-    together.  Where a message is being sent in fragments, this one follows behind it.
+    A plain function, to be called in the loop of the connections.  What follows in the same turn of the loop goes out
+    together at its end.  Where a message is being sent in fragments, this one follows behind it.
 
     Args:
         connections: as many as you like; a set that others change meanwhile is copied first.
@@ -43,20 +43,7 @@ def broadcast(
         ExceptionGroup: a connection failed in another way (a tap raised, say) and was dropped; all others were served.
     """
     loop = asyncio.get_running_loop()
-    everyone = list(connections)
     try:
-        return offer_to_all(everyone, Prepared(message, compress), limit, slow)
+        return offer_to_all(connections, Prepared(message, compress), limit, slow)
     finally:
-        loop.call_soon(_flush, everyone)
-
-
-def _flush(everyone: list[WebSocket]) -> None:
-    """What was sent to many in one turn of the loop goes out together."""
-    for ws in everyone:
-        try:
-            ws.flush_if_due()
-        except Exception as error:
-            told = {"message": "what was sent to many could not be written", "exception": error, "protocol": ws}
-            asyncio.get_running_loop().call_exception_handler(told)
-            with contextlib.suppress(Exception):
-                ws.abort()  # What it was sent has a hole by now.
+        turn_of(loop).begin(loop)

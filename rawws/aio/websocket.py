@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
+from rawws.aio.turn import turn_of
 from rawws.core.connection import Connection
 from rawws.core.errors import NotOpen
 from rawws.core.events import Chunk
@@ -61,6 +62,7 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._buffer = _buffer_of(self._loop)
+        self._turn = turn_of(self._loop)
         self._session = Session(connection, self._loop.time(), patience)
         self._on_opening: OnOpening | None = on_opening
         self._tap = tap
@@ -238,9 +240,9 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
             await writer
 
     def offer(self, message: Prepared, limit: int | None = None) -> bool:
-        """Queue a message that many are sent, for `flush_if_due` to send; whether that was done.  See `broadcast`.
+        """Send a message that many are sent, without waiting; whether it is on its way.  See `broadcast`.
 
-        It was not if the connection is not open, or if more than `limit` bytes wait already; None: `write_limit`.
+        It is not if the connection is not open, or if more than `limit` bytes wait already; None: `write_limit`.
         """
         session = self._session
         if session.unwritten:
@@ -248,9 +250,11 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         if not session.offer(message, limit):
             return False
         self._gathered += len(message.payload)
-        self._flush_is_due = True
-        if self._gathered >= GATHER_SIZE:
-            self._act()
+        if not self._turn.is_on or self._gathered >= GATHER_SIZE:
+            self._send_now()
+        elif not self._flush_is_due:
+            self._flush_is_due = True
+            self._turn.late.append(self)
         return True
 
     async def ping(self, payload: bytes | str | None = None) -> Awaitable[float]:
@@ -441,6 +445,20 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
     def flush_if_due(self) -> None:
         """Send what was gathered in this turn of the loop, unless that was done."""
         if self._flush_is_due:
+            self._act()
+
+    def _send_now(self) -> None:
+        """Send what is queued, when nothing else has happened: a short `_act`."""
+        send = self._session.hand_out()
+        self._gathered = 0
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._tap is not None:
+            self._tap.sent(send)
+        transport.write(send)
+        self._note_backlog()
+        if self._session.unwritten:
             self._act()
 
     def _hang_up(self, transport: asyncio.Transport) -> None:

@@ -1,0 +1,55 @@
+"""A turn of a loop in which something is sent to many: the first message goes out at once, what follows together.
+
+Whoever broadcasts once in a turn is not kept waiting; whoever does it many times, since many messages came, pays for
+one write to each connection in place of many.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+
+class Late(Protocol):
+    """A connection that has gathered what follows."""
+
+    def flush_if_due(self) -> None:
+        """Send it, unless that was done."""
+
+    def abort(self) -> None:
+        """Drop the TCP connection."""
+
+
+class Turn:
+    """The turn that a loop is in."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        """Something was sent to many in it: what comes now is gathered."""
+        self.late: list[Late] = []
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Something was sent to many."""
+        if not self.is_on:
+            self.is_on = True
+            loop.call_soon(self._end, loop)
+
+    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.is_on = False
+        late, self.late = self.late, []
+        for ws in late:
+            try:
+                ws.flush_if_due()
+            except Exception as error:
+                told = {"message": "what was sent to many could not be written", "exception": error, "protocol": ws}
+                loop.call_exception_handler(told)
+                with suppress(Exception):
+                    ws.abort()  # What it was sent has a hole by now.
+
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, Turn] = WeakKeyDictionary()
+
+
+def turn_of(loop: asyncio.AbstractEventLoop) -> Turn:
+    """The one that this loop is in."""
+    return _turns.setdefault(loop, Turn())

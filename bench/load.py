@@ -38,10 +38,10 @@ def on_one_core() -> None:
 class Process:
     """A server in a process of its own."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, module: str = "bench.servers") -> None:
         self.name = name
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.servers", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", module, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
@@ -74,12 +74,12 @@ class Process:
 
 
 @contextmanager
-def running(names: list[str]) -> Iterator[dict[str, Process]]:
-    """These servers, each in a process of its own; all are gone at the end."""
+def running(names: list[str], module: str = "bench.servers") -> Iterator[dict[str, Process]]:
+    """These servers of a module, each in a process of its own; all are gone at the end."""
     processes: dict[str, Process] = {}
     try:
         for name in names:
-            processes[name] = Process(name)
+            processes[name] = Process(name, module)
         yield processes
     finally:
         for process in processes.values():

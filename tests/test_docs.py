@@ -27,6 +27,7 @@ from rawws.core.headers import accept_for, read_extensions
 from rawws.core.rules import RULES
 from rawws.core.settings import Role
 from rawws.core.upgrade import ClientUpgrade, UpgradeRequest
+from tests.proxy import Proxy
 from tests.wire import Wire, chopped, receive
 
 ROOT = Path(__file__).parent.parent
@@ -195,12 +196,15 @@ def test_sessions_go_as_the_page_shows(page):
 
 @pytest.mark.parametrize("program, text", blocks("python", "text"))
 def test_programs_print_the_text_below_them(program, text):
-    """A program on a page runs as it stands, but for its port, and prints the block that follows."""
+    """A program on a page runs as it stands, but for its port, and prints the block that follows.
+
+    At port 3128 there is a proxy.
+    """
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(program.replace("8765", str(port)), {"__name__": "__main__"})
+    with Proxy().in_background() as proxy, contextlib.redirect_stdout(printed):
+        exec(program.replace("8765", str(port)).replace("3128", str(proxy.port)), {"__name__": "__main__"})
 
     assert text == printed.getvalue()
 
@@ -222,7 +226,8 @@ def test_the_table_of_windows_can_be_measured_again():
 
 # --- Files and commands ---------------------------------------------------------------------------------------------
 # A block of Python with a name is a file.  Each line of a shell is run beside the files of its page: `rawws`, for which
-# a server listens at ws://localhost:8765, and `pytest`.  Of the conformance suite a few cases are enough.
+# a server listens at ws://localhost:8765, and a proxy at localhost:3128, and `pytest`.  Of the conformance suite a few
+# cases are enough.
 
 FEW = "6455/5.4/4"
 
@@ -237,7 +242,8 @@ def run_rawws(words: list[str], port: int) -> int:
     """Run a command of ours; its exit code."""
     words = [word.replace("8765", str(port)).replace("python ", f"{shlex.quote(sys.executable)} ") for word in words]
     few = ["--include", FEW] if words[:2] in (["conform", "server"], ["conform", "client"]) else []
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    out, err = io.TextIOWrapper(io.BytesIO()), io.StringIO()  # Messages are written as bytes.
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         return main([*words, *few])
 
 
@@ -259,10 +265,10 @@ def test_commands_go_well(page, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     codes = {}
-    with blocking.serve(send_back, "localhost", 0) as server:
+    with blocking.serve(send_back, "localhost", 0) as server, Proxy().in_background() as proxy:
         threading.Thread(target=server.serve_forever).start()
         for line in "".join(re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)).splitlines():
-            program, *words = shlex.split(line, comments=True)
+            program, *words = shlex.split(line.replace("3128", str(proxy.port)), comments=True)
             if program == "pytest":
                 codes[line] = run_pytest(words, request.config.pluginmanager.hasplugin("rawws"))
             else:

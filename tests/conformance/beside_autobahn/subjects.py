@@ -17,6 +17,7 @@ from tests.conformance.peers.table import PEERS, Peer
 from tests.conformance.targets import Client
 from tests.conformance.zoo import closing, fragments, frames, utf8
 from tests.conformance.zoo.between import Animal, server_target
+from tests.conformance.zoo.careless import Careless
 from tests.conformance.zoo.echo import serving
 
 PATIENCE = Patience(reply=2.0, close=0.5)
@@ -69,6 +70,7 @@ BETWEEN = (
 """Animals that are right, with something between them and the wire."""
 
 SERVERS: tuple[type[Any], ...] = (
+    Careless,
     utf8.TakesAnyBytes,
     utf8.TakesSurrogates,
     utf8.TakesOverlongForms,
@@ -82,9 +84,9 @@ SERVERS: tuple[type[Any], ...] = (
     closing.KeepsTcp,
 )
 CLIENTS: tuple[type[Any], ...] = (
+    Careless,
     utf8.TakesAnyBytes,
     utf8.DropsWhatIsCutOff,
-    closing.NeverAnswersClose,
     closing.TakesAnyCode,
     closing.TakesAnyReason,
 )

@@ -32,19 +32,24 @@ class CalledTarget(ClientTarget):
         self.name = getattr(function, "__qualname__", repr(function))
         self.raised: BaseException | None = None
 
-    async def _run(self, url: str, env: Mapping[str, str] | None = None) -> Process:
+    async def _run(self, url: str, env: Mapping[str, str]) -> Process:
         if env:
             raise Skip("the client is a function, and has no environment of its own")
-        call = _Call(self)
-        (call.as_task if inspect.iscoroutinefunction(self.function) else call.in_thread)(url)
+        return self.call(self.function, url)
+
+    def call(self, function: Callable[[str], Any], url: str) -> Process:
+        """Call this one; what stands for its process."""
+        call = _Call(self, function)
+        (call.as_task if inspect.iscoroutinefunction(function) else call.in_thread)(url)
         return call
 
 
 class _Call:
     """One call, as the process that it stands for."""
 
-    def __init__(self, target: CalledTarget) -> None:
+    def __init__(self, target: CalledTarget, function: Callable[[str], Any]) -> None:
         self._target = target
+        self._function = function
         self._loop = asyncio.get_running_loop()
         self._status: asyncio.Future[int] = self._loop.create_future()
         self._task: asyncio.Task[Any] | None = None
@@ -54,7 +59,7 @@ class _Call:
 
         async def call() -> None:
             try:
-                await self._target.function(url)
+                await self._function(url)
             except Exception as error:
                 self._end(error)
             else:
@@ -68,7 +73,7 @@ class _Call:
         def call() -> None:
             error = None
             try:
-                self._target.function(url)
+                self._function(url)
             except BaseException as raised:  # Also SystemExit: it is a program's way to say that it failed.
                 error = raised
             with suppress(RuntimeError):  # The loop is closed: nobody wants to know any more.

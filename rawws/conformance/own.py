@@ -1,23 +1,27 @@
-"""Our own endpoints as targets: the server that is tested where no URL is given, and a client to be started by command.
+"""Our own endpoints as targets, in the process of the suite: what is tested where no URL and no command is given.
 
     async with own_server() as target: ...      # a ServerTarget
-    own_client()                                # a ClientTarget that runs `python -m rawws.conformance.own {url}`
+    own_client()                                # a ClientTarget
 
-Both send every message back and obey the two commands of a target (`obey`).
+    python -m rawws.conformance.own {url}       # the same client, as a program
+
+All send every message back and obey the two commands of a target (`obey`).
 """
 
 import asyncio
 import re
-import shlex
+import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 from rawws import Deflate, HandshakeRejected, RemoteProtocolError, __version__
 from rawws.aio import WebSocket, connect, serve
+from rawws.conformance.called import CalledTarget
 from rawws.conformance.case import Declared
-from rawws.conformance.target import ClientTarget, ServerTarget
+from rawws.conformance.target import ClientTarget, Process, ServerTarget
 from rawws.core.http1 import Request
 from rawws.endpoint import Response
 
@@ -59,16 +63,27 @@ async def own_server(**options: Any) -> AsyncIterator[ServerTarget]:
 
 def own_client(**options: Any) -> ClientTarget:
     """A client of ours; `options` as for `ClientTarget`."""
-    target = ClientTarget(f"{shlex.quote(sys.executable)} -m {__name__} {{url}}", declared=CLIENT, **options)
+    target = _OwnClient(_client, declared=CLIENT, **options)
     target.name = f"{NAME}, asyncio client"
     return target
 
 
-async def _main(url: str) -> None:
+class _OwnClient(CalledTarget):
+    """It has no environment of its own either, but obeys the one word of it that cases say: whom to trust."""
+
+    async def _run(self, url: str, env: Mapping[str, str]) -> Process:
+        trusted = env.get("SSL_CERT_FILE")
+        context = None if trusted is None else ssl.create_default_context(cafile=trusted)
+        return self.call(partial(_client, context=context), url)
+
+
+async def _client(url: str, context: ssl.SSLContext | None = None) -> None:
     with suppress(OSError, HandshakeRejected, RemoteProtocolError):
-        async with connect(url, compression=Deflate(), max_size=LARGEST) as ws:
+        async with connect(
+            url, subprotocols=[SERVER.subprotocol], compression=Deflate(), max_size=LARGEST, ssl=context, proxy=None
+        ) as ws:
             await obey(ws)
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1]))
+    asyncio.run(_client(sys.argv[1]))

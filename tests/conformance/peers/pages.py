@@ -63,7 +63,7 @@ REPEAT = """
 
 In a clone of this repository:
 
-```sh
+```bash
 pip install -e '.[test]' {packages}
 (cd tests/interop/node && npm ci)
 python -m tests.conformance.peers --out reports
@@ -145,7 +145,7 @@ def _page(found: Found) -> Iterator[str]:
     for section, group in groupby(
         sorted(found.loud, key=lambda one: order(one.id)), lambda one: words.section_of(one.id)
     ):
-        yield f"## {rfc(section)} {TITLES.get(section, '')}".rstrip()
+        yield from ("", f"## {rfc(section)} {TITLES.get(section, '')}".rstrip())
         for _, family in groupby(group, _asked_for):
             yield from _family(list(family), peer.role)
 
@@ -197,7 +197,7 @@ def _family(results: list[Result], role: Role) -> Iterator[str]:
     rule = f", {verbatim(case.rule.name)}" if case.rule is not None else ""
     yield from ("", f"### {verbatim(case.group)} {case.level.value}{rule}", "", escaped(case.requirement))
     same = len({one.expected for one in results}) == 1
-    if same:
+    if same and results[0].expected != case.requirement:
         yield from ("", f"Expected: {escaped(results[0].expected)}.")
     sent = [sent_for(one, role) for one in results]
     heads = ["case", *(["sent"] if any(sent) else []), *([] if same else ["expected"]), "got"]
@@ -338,7 +338,7 @@ def _underneath(found: Sequence[Found]) -> Iterator[str]:
             *some, last = (one.peer.name for one in those)
             every = "both" if len(those) == 2 else "all"
             told = f"{', '.join(some)} and {last} {every} use {package.removeprefix('node:')}"
-            yield f"- {told}: {words.counted(len(same), 'finding')} are the same in {every} of them."
+            yield f"- {told}: {words.counted(len(same), 'finding')} {'is' if len(same) == 1 else 'are'} the same in {every} of them."
 
 
 def _how_to_read() -> Iterator[str]:

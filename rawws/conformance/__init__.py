@@ -16,8 +16,8 @@ from typing import Any
 
 from rawws.conformance.case import CASES, Case, Declared, Tier
 from rawws.conformance.cases import load
+from rawws.conformance.line import Patience
 from rawws.conformance.listen import ListeningTarget
-from rawws.conformance.peer import Patience
 from rawws.conformance.running import run as run_cases
 from rawws.conformance.suite import Report, Settings, select
 from rawws.conformance.target import ClientTarget, ServerTarget, Target, Unreachable

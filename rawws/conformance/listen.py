@@ -27,7 +27,8 @@ from time import monotonic
 from urllib.parse import parse_qs, urlsplit
 
 from rawws.conformance.case import Case, Declared, Opening
-from rawws.conformance.peer import Patience, Peer
+from rawws.conformance.line import Patience
+from rawws.conformance.peer import Peer
 from rawws.conformance.suite import Report, Settings, conclude, run_case
 from rawws.conformance.target import Unreachable
 from rawws.conformance.verdict import Result, Skip, Verdict, Wrong

@@ -25,7 +25,7 @@ import pytest
 from rawws.conformance import CASES, ServerTarget, Target, Unreachable, Verdict, expect, passive, select
 from rawws.conformance.called import CalledTarget
 from rawws.conformance.case import Case, Declared, Opening, Tier
-from rawws.conformance.peer import Patience
+from rawws.conformance.line import Patience
 from rawws.conformance.report.terminal import View, block, labelled, plain
 from rawws.conformance.report.words import Finding
 from rawws.conformance.suite import Settings, run_and_see

@@ -11,7 +11,8 @@ from random import Random
 from typing import Any, Protocol
 
 from rawws.conformance.case import Case, Declared, Opening
-from rawws.conformance.peer import Patience, Peer
+from rawws.conformance.line import Patience
+from rawws.conformance.peer import Peer
 from rawws.conformance.verdict import Skip, Wrong
 from rawws.core.settings import Role
 from rawws.uri import parse

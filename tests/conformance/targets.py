@@ -8,7 +8,7 @@ from typing import Any
 
 from rawws import ConnectionClosed, aio, blocking
 from rawws.conformance.case import Declared, Tier
-from rawws.conformance.peer import Patience
+from rawws.conformance.line import Patience
 from rawws.conformance.running import run
 from rawws.conformance.suite import Report, Settings, select
 from rawws.conformance.target import ClientTarget, ServerTarget, Target

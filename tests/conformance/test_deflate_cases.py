@@ -11,7 +11,7 @@ from rawws.conformance.case import Declared
 from rawws.conformance.corpora import CORPORA, messages
 from rawws.conformance.deflating import Blocks, Match, read_message
 from rawws.conformance.inflating import Judge, grants, settled
-from rawws.conformance.peer import Patience
+from rawws.conformance.line import Patience
 from rawws.conformance.running import run
 from rawws.conformance.suite import Report, Settings, select
 from rawws.conformance.verdict import Verdict

@@ -7,7 +7,7 @@ import pytest
 
 from rawws import Deflate
 from rawws.conformance.case import CASES, Declared, Tier
-from rawws.conformance.peer import Patience
+from rawws.conformance.line import Patience
 from rawws.conformance.running import run
 from rawws.conformance.suite import Report, Settings, select
 from rawws.conformance.verdict import Verdict

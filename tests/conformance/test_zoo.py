@@ -9,7 +9,7 @@ import asyncio
 import pytest
 
 from rawws.conformance.case import BOTH, CASES, CLIENT, MUST, Case, Declared
-from rawws.conformance.peer import Patience
+from rawws.conformance.line import Patience
 from rawws.conformance.running import run
 from rawws.conformance.suite import Report, Settings, select
 from rawws.conformance.target import ServerTarget, Target

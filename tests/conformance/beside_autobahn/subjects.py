@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from rawws.conformance.case import Declared
-from rawws.conformance.peer import Patience
+from rawws.conformance.line import Patience
 from rawws.conformance.target import ServerTarget, Target
 from rawws.core.settings import Role
 from tests.conformance.naive import listening

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from rawws.conformance.peer import Patience
+from rawws.conformance.line import Patience
 from rawws.conformance.target import ServerTarget
 from rawws.conformance.wire import frame
 from rawws.core.connection import Connection, Wants

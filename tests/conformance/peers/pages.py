@@ -63,7 +63,7 @@ REPEAT = """
 
 In a clone of this repository:
 
-```bash
+```text
 pip install -e '.[test]' {packages}
 (cd tests/interop/node && npm ci)
 python -m tests.conformance.peers --out reports
@@ -338,7 +338,8 @@ def _underneath(found: Sequence[Found]) -> Iterator[str]:
             *some, last = (one.peer.name for one in those)
             every = "both" if len(those) == 2 else "all"
             told = f"{', '.join(some)} and {last} {every} use {package.removeprefix('node:')}"
-            yield f"- {told}: {words.counted(len(same), 'finding')} {'is' if len(same) == 1 else 'are'} the same in {every} of them."
+            be = "is" if len(same) == 1 else "are"
+            yield f"- {told}: {words.counted(len(same), 'finding')} {be} the same in {every} of them."
 
 
 def _how_to_read() -> Iterator[str]:

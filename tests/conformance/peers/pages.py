@@ -41,7 +41,8 @@ HOW_TO_READ = """
 and its requirement, which is the RFC's in our words, with its level, the name of its rule if rawws has one, what was
 sent, what had to come and what came. Of the head of a handshake only what is unusual is shown as sent, of frames what
 they say. `rawws conform explain 6455/5.4/4.1` tells more about a case, and `rawws conform server URL --include
-6455/5.4/4.1 -v` shows every byte of it against a server.
+6455/5.4/4.1 -v` shows every byte of it against a server. What Autobahn's suite finds in the same libraries is told in
+[Beside Autobahn](autobahn.md).
 """
 
 COUNTS = """

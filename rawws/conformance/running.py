@@ -196,5 +196,6 @@ async def _together(jobs: Sequence[Awaitable[None]]) -> None:
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
-            task.cancel()
+            if not task.cancelling():  # Twice would take it from its work of tidying up.
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree as xml
@@ -36,12 +36,12 @@ FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no di
 ENDING = [signal.SIGINT, signal.SIGTERM]
 
 _COMES_TWICE = """
-import pathlib, sys, time
+import os, pathlib, sys, time
 from rawws.blocking import connect
 starts = pathlib.Path(__file__).with_suffix(".starts")
 with starts.open("a") as file:
-    file.write(".")
-if starts.stat().st_size > 2:
+    print(os.getpid(), file=file)
+if len(starts.read_text().split()) > 2:
     time.sleep(60)
 with connect(sys.argv[1]) as ws:
     for message in ws:
@@ -529,8 +529,11 @@ class TestReports:
         assert (4, False) == (len((report := as_json.load(path.read_text())).results), report.complete)
 
     @pytest.mark.parametrize("sent", ENDING)
-    def test_an_interrupted_run_with_a_client_keeps_what_it_found(self, tmp_path: Path, sent: signal.Signals) -> None:
-        """A terminal sends it to the client too, and that a client dies of that is no verdict."""
+    @pytest.mark.parametrize("send", [os.kill, os.killpg])
+    def test_an_interrupted_run_with_a_client_keeps_what_it_found(
+        self, tmp_path: Path, send: Callable[[int, int], None], sent: signal.Signals
+    ) -> None:
+        """A terminal sends it to the client too, and that a client dies of that is no verdict; else we end it."""
         path = tmp_path / "a.json"
         (tmp_path / "client.py").write_text(_COMES_TWICE)
         command = shlex.join([sys.executable, str(tmp_path / "client.py"), "{url}"])
@@ -539,12 +542,15 @@ class TestReports:
         process = spawn("conform", "client", *argv, start_new_session=True)
         assert process.stdout is not None
         assert process.stdout.readline().startswith("pass  6455/5.4/1.1")
-        while (tmp_path / "client.starts").stat().st_size < 3:
+        while len(clients := (tmp_path / "client.starts").read_text().split()) < 3:
             time.sleep(0.05)
-        os.killpg(process.pid, sent)
-        code, out, _ = finish(process)
+        send(process.pid, sent)
+        code, out, err = finish(process)
 
-        assert (130, True) == (code, "→ exit 130\nnot complete: 4 cases of 5 not run\n" in out)
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(clients[-1]), 0)
+        assert (f"Testing {command}: 5 cases\n", 130) == (err, code)
+        assert "→ exit 130\nnot complete: 4 cases of 5 not run\n" in out
         assert ["6455/5.4/1.1"] == [result.id for result in as_json.load(path.read_text()).results]
 
     @pytest.mark.parametrize("sent", ENDING)

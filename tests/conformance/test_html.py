@@ -395,14 +395,22 @@ def test_a_case_is_shown_in_all_targets_side_by_side() -> None:
     assert [] == list(calm.all("ol", "talk"))
 
 
-def test_runs_of_the_same_target_are_told_apart() -> None:
-    """Before and after: the date stands with the name."""
+@pytest.mark.parametrize(
+    "day, hour, second, told",
+    [
+        (22, 9, 0, ["2026-11-21", "2026-11-22"]),
+        (21, 9, 0, ["08:16", "09:16"]),
+        (21, 8, 5, ["2026-11-21 08:16:00", "2026-11-21 08:16:05"]),
+    ],
+)
+def test_runs_of_the_same_target_are_told_apart(day: int, hour: int, second: int, told: list[str]) -> None:
+    """Before and after: when it was stands with the name, as short as can be."""
     before, after = report(failed(TEXT_IN_TEXT)), report(passed(TEXT_IN_TEXT))
-    after.began = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+    after.began = datetime(2026, 11, day, hour, 16, second, tzinfo=UTC)
 
     heads = [cell.text for cell in page_of(before, after).one("thead").all("th")]
 
-    assert ["case", "ws://localhost:1/ (2026-11-21 08:16:00)", "ws://localhost:1/ (2026-11-22 09:00:00)"] == heads
+    assert ["case", *(f"ws://localhost:1/ ({when})" for when in told)] == heads
 
 
 # --- What a peer can do -----------------------------------------------------------------------------------------------

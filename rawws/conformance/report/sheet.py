@@ -89,11 +89,10 @@ class Run:
 
 def runs(reports: Sequence[Report]) -> list[Run]:
     """What is said of each."""
-    names = [report.target for report in reports]
     return [
         Run(
             report,
-            report.target if names.count(report.target) < 2 else f"{report.target} ({report.began:%Y-%m-%d %H:%M:%S})",
+            name,
             headline(report),
             not report.count(*BAD) and report.complete and bool(report.results),
             tuple(_asides(report)),
@@ -101,8 +100,27 @@ def runs(reports: Sequence[Report]) -> list[Run]:
             shares(report.results),
             tuple(words.findings(report.results, LOUD)),
         )
-        for report in reports
+        for report, name in zip(reports, names(reports))
     ]
+
+
+TELLING_APART = ("%H:%M", "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
+"""How to write when a run began, the shortest way first: there is little room above a column."""
+
+
+def names(reports: Sequence[Report]) -> list[str]:
+    """The targets, told apart by the time where several are the same: by its hour if that is on one day, or by its day."""
+    return [_name(report, [one for one in reports if one.target == report.target]) for report in reports]
+
+
+def _name(report: Report, same: Sequence[Report]) -> str:
+    if len(same) < 2:
+        return report.target
+    on_one_day = len({one.began.date() for one in same}) == 1
+    for form in TELLING_APART[0 if on_one_day else 1 :]:
+        if len({one.began.strftime(form) for one in same}) == len(same):
+            break
+    return f"{report.target} ({report.began.strftime(form)})"
 
 
 def shares(results: Iterable[Result]) -> tuple[Share, ...]:

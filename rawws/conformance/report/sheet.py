@@ -109,7 +109,7 @@ TELLING_APART = ("%H:%M", "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
 
 
 def names(reports: Sequence[Report]) -> list[str]:
-    """The targets, told apart by the time where several are the same: by its hour if that is on one day, or by its day."""
+    """The targets; those that are the same told apart by the hour, if they are of one day, or by the day."""
     return [_name(report, [one for one in reports if one.target == report.target]) for report in reports]
 
 

@@ -58,7 +58,8 @@ class Session:
         self._finished = False  # the ending was acted upon
         self._dropped = False
         self._after_end = 0  # bytes that came after the end
-        self._handed_out = 0  # bytes that the transport was given
+        self.handed_out = 0
+        """How many bytes the transport was given."""
         self._taken = 0  # of these, bytes that the kernel took
         self._congested = False
         self._congested_at = 0  # so many were handed out when it became so
@@ -92,7 +93,7 @@ class Session:
 
     def backlog(self, size: int, now: float) -> None:
         """Of what was handed out, the kernel has not taken `size` bytes yet."""
-        taken = self._handed_out - size
+        taken = self.handed_out - size
         if size == 0:
             self._deadlines.pop(WRITE_BY, None)
         elif taken > self._taken or WRITE_BY not in self._deadlines:
@@ -104,7 +105,7 @@ class Session:
                 self._read_on(now)
         elif not self._congested and size > self.patience.write_high:
             self._congested = True
-            self._congested_at = self._handed_out
+            self._congested_at = self.handed_out
 
     def lost(self, now: float) -> None:
         """The transport is gone, both ways.  What came can still be taken."""
@@ -214,11 +215,13 @@ class Session:
 
         Args:
             message: the same for all of them.
-            limit: how many bytes may wait for the kernel already; None for `Patience.write_high`.
+            limit: how many bytes may wait for the kernel already; None for as many as an application may send with,
+                `Patience.write_high`, and behind more than that `write_low`.
         """
         connection = self.connection
-        most = self.patience.write_high if limit is None else limit
-        if connection.state is not State.OPEN or self.unwritten + connection.held_back > most:
+        if limit is None:
+            limit = self.patience.write_low if self._congested else self.patience.write_high
+        if connection.state is not State.OPEN or self.unwritten + connection.held_back > limit:
             return False
         connection.send_prepared(message)
         return True
@@ -275,7 +278,7 @@ class Session:
     def hand_out(self) -> bytes:
         """What is queued, for the transport to send.  If nothing but `offer` has happened, it is all there is to do."""
         send = self.connection.data_to_send()
-        self._handed_out += len(send)
+        self.handed_out += len(send)
         return send
 
     def todo(self) -> Todo:
@@ -298,7 +301,11 @@ class Session:
     @property
     def unwritten(self) -> int:
         """How many bytes were handed out and not taken by the kernel, as far as the transport has told."""
-        return self._handed_out - self._taken
+        return self.handed_out - self._taken
+
+    def has_written(self, handed_out: int) -> bool:
+        """Whether the kernel has taken this many of all bytes, from the first on."""
+        return self._taken >= handed_out
 
     @property
     def waiting(self) -> int:
@@ -335,7 +342,7 @@ class Session:
         Congestion alone is no reason to read nothing: two peers who send each other much at once would wait for ever.
         """
         ends = self.ending is not None or self.connection.close_sent is not None
-        return not ends and self._handed_out - self._congested_at > self.patience.write_high
+        return not ends and self.handed_out - self._congested_at > self.patience.write_high
 
     def _store(self, message: str | bytes | Chunk | Ping | Pong) -> None:
         # Where there is no room, and nobody waits for it: what is kept is the beginning of what came, with no gap.

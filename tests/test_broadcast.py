@@ -403,6 +403,28 @@ class TestThreads:
                     assert expected == [(first, payload) for first, payload in heard if payload[0] == number]
             await asyncio.gather(*sending)
 
+    @behaviour
+    async def test_that_send_do_not_wait_for_what_others_send_to_many(self) -> None:
+        """`send` returns when its own message was taken, though there is always something left."""
+
+        def go_on() -> None:
+            while not done.is_set():
+                blocking.broadcast([ws], b"x" * 10_000, limit=100_000, slow="skip")
+
+        net, done = Blocking(), threading.Event()
+        async with one_slow(net) as (ws, peer):
+            others = asyncio.ensure_future(in_thread(go_on))
+            reading = asyncio.ensure_future(peer.end())
+            await until(lambda: ws._out)
+            try:
+                for _ in range(3):
+                    await asyncio.wait_for(in_thread(ws.send, "mine"), 3)
+            finally:
+                done.set()
+            await others
+            await in_thread(ws.abort)
+            assert 3 == (await reading).count(frame(TEXT, "mine"))
+
     @pytest.mark.parametrize("busy", ["elsewhere", "receiving"])
     @behaviour
     async def test_need_not_be_there_for_what_is_left(self, busy: str) -> None:

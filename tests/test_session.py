@@ -823,19 +823,47 @@ def test_a_message_for_many_is_queued_like_any_other() -> None:
     assert 6 == session.unwritten
 
 
-@pytest.mark.parametrize("limit, most", [(None, 65536), (0, 0), (1000, 1000)])
-def test_who_is_behind_is_not_given_a_message_for_many(limit: int | None, most: int) -> None:
-    """More than the limit must not wait already, `write_high` if there is none; the message may be of any length."""
+def test_it_is_known_what_the_kernel_has_taken() -> None:
+    """Of all bytes that were handed out, from the first on: who has sent something can wait for just that."""
+    session = start()
+    session.connection.send_text("a")
+    first = len(session.todo().send)
+    session.connection.send_text("b")
+    session.todo()
+    session.backlog(4, 0.0)
+    session.backlog(3, 0.0)
+
+    assert 2 * first == session.handed_out
+    assert [True, False] == [session.has_written(first), session.has_written(first + 1)]
+
+
+@pytest.mark.parametrize("limit", [0, 1000, 100_000])
+def test_who_is_behind_is_not_given_a_message_for_many(limit: int) -> None:
+    """More than the limit must not wait already; the message may be of any length."""
     session = start()
     session.connection.send_binary(bytes(2**17))
     session.todo()
     taken = []
-    for waiting in (most, most + 1, most + 2, most):
+    for waiting in (limit, limit + 1, limit + 2, limit):
         session.backlog(waiting, 0.0)
         taken.append(session.offer(Prepared("a"), limit))
         session.todo()
 
     assert [True, False, False, True] == taken
+
+
+def test_who_was_behind_is_given_a_message_for_many_when_it_has_caught_up() -> None:
+    """Not at once when it is below the limit: whoever waits to send something else would wait for ever."""
+    session = start()
+    session.connection.send_binary(bytes(2**17))
+    session.todo()
+    taken = []
+    for waiting in (65536, 65537, 65536, 16385, 16384, 65536):
+        session.backlog(waiting, 0.0)
+        taken.append(session.offer(Prepared("a")))
+        session.todo()
+
+    assert [True, False, False, False, True, True] == taken
 
 
 def test_what_waits_behind_fragments_counts_as_waiting() -> None:

@@ -28,7 +28,8 @@ def broadcast(
         connections: as many as you like; a set that others change meanwhile is copied first.
         message: text for a `str`, binary for bytes.
         compress: whether to compress it where that was agreed on; None leaves it to its length.
-        limit: how many bytes may wait to be sent on a connection already; None for its `write_limit` (64 KiB).
+        limit: how many bytes may wait to be sent on a connection already; None for its `write_limit` (64 KiB), and a
+            quarter of that once there were more.
         slow: what becomes of a connection on which more waits: "close" closes it with 1008, so that nobody takes a
             stream with a hole for whole; "skip" leaves it out this time.
 

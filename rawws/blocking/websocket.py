@@ -228,13 +228,17 @@ class WebSocket(Endpoint):
             self._drain()
 
     def _drain(self) -> None:
-        """Wait until the kernel has taken what was queued; with nothing to wait for, look around now and then."""
+        """Wait until the kernel has taken what was queued; with nothing to wait for, look around now and then.
+
+        What others queue meanwhile is not waited for: with messages for many there might be no end to it.
+        """
+        session, end = self._session, self._session.handed_out
         if self._out:
-            self._until(lambda: not self._out or self._session.over, drains=True)
+            self._until(lambda: not self._out or session.has_written(end) or session.over, drains=True)
         elif monotonic() >= self._look_at:
             self._work(0.0)
             self._act()
-        if self._unwritable or (self._out and self._session.over):
+        if self._unwritable or (self._out and session.over and not session.has_written(end)):
             raise self._why_closed()
 
     def _is_answering(self) -> bool:

@@ -14,6 +14,7 @@ from rawws.core.errors import LocalProtocolError, NotOpen, ProtocolError, Remote
 from rawws.core.events import Chunk, Closed, Ping, Pong
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import ClientConnection, Connected, Rejected, Request, ServerConnection
+from rawws.core.prepared import Prepared
 from rawws.core.rules import Rule
 from rawws.core.settings import Limits, Role
 from rawws.core.states import State
@@ -44,6 +45,7 @@ __all__ = [
     "Patience",
     "Ping",
     "Pong",
+    "Prepared",
     "ProtocolError",
     "ProxyError",
     "Redirect",

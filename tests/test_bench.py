@@ -74,6 +74,15 @@ def test_compressed_echoes_are_compared_in_a_table():
         assert 8 == sum(cell[0].isdigit() for cell in cells(echoed, name) + cells(remembered, name))
 
 
+def test_sending_to_many_is_compared_in_a_table():
+    """Everybody hears everything, compressed or not, and each way to send has a figure."""
+    ways = ["rawws", "rawws send", "rawws threads", "tcp"]
+    printed = bench("bench.broadcast", "--quick", "--servers", *ways)
+
+    for row, floor in (("1 KiB ", True), ("1 KiB, 8 at once", True), ("1 KiB, compressed ", False), ("bytes", False)):
+        assert [floor, True, True, True] == [cell[0].isdigit() for cell in cells(printed, row)]
+
+
 def test_codecs_are_compared_as_json():
     """What zlib costs alone can be read by a program, and zlib does all that is needed."""
     found = json.loads(bench("bench.deflate", "--quick", "--parts", "codecs", "--json"))

@@ -457,9 +457,11 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         if self._tap is not None:
             self._tap.sent(send)
         transport.write(send)
-        self._note_backlog()
-        if self._session.unwritten:
+        if transport.get_write_buffer_size():
+            self._note_backlog()
             self._act()
+        else:
+            self._session.backlog(0, 0.0)  # Then the time does not matter.
 
     def _hang_up(self, transport: asyncio.Transport) -> None:
         self._hung_up = True

@@ -18,7 +18,7 @@ from rawws.core.frames import Opcode, decode_header, may_appear
 from rawws.core.masking import apply_mask
 from rawws.core.settings import Role
 
-LETS_PASS = "it lets a reserved opcode pass (6455/5.2/30), and that was to be the violation"
+LETS_PASS = "needs a target that fails the connection at a reserved opcode (6455/5.2/30)"
 
 # --- 7.1.1: Close the WebSocket Connection ------------------------------------------------------------------------
 

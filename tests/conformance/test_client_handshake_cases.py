@@ -21,7 +21,7 @@ from rawws.conformance import (
 )
 from rawws.conformance.case import Case
 from rawws.core.settings import Role
-from tests.conformance.targets import PATIENCE, Client
+from tests.conformance.targets import PATIENCE, Client, Expecting
 from tests.conformance.zoo import clients_whole as whole
 from tests.conformance.zoo.clients_handshake import ANIMALS
 from tests.conformance.zoo.clients_whole import QUIET, ours
@@ -126,7 +126,7 @@ def judge(animal: Animal) -> Report:
         with contextlib.suppress(OSError):
             await live(animal, url)
 
-    return report_on(Client(alive, patience=FAST), chosen)
+    return report_on(Expecting(Client(alive), wanted, FAST), chosen)
 
 
 def test_the_right_client_of_the_zoo_passes() -> None:
@@ -145,9 +145,10 @@ def test_a_wrong_client_is_caught_by_exactly_these(animal: Animal) -> None:
 @pytest.mark.parametrize("animal", [*whole.RIGHT, *whole.ANIMALS], ids=str)
 def test_a_client_that_is_wrong_as_a_whole_is_caught_by_exactly_these(animal: whole.Animal) -> None:
     """What it does fails the cases that are about it, and no others of those that it is tried with."""
-    target = whole.Living(animal.lives, patience=FAST, declared=animal.declared)
+    wanted = catchers(animal, Role.CLIENT)
+    target = Expecting(whole.Living(animal.lives, declared=animal.declared), wanted, FAST)
 
-    assert catchers(animal, Role.CLIENT) == {*complaints(report_on(target, cases(*ids(animal.among))))}
+    assert wanted == {*complaints(report_on(target, cases(*ids(animal.among))))}
 
 
 def test_a_client_that_trusts_nobody_is_not_judged() -> None:

@@ -5,7 +5,7 @@ import pytest
 from rawws.conformance.case import CASES, Declared
 from rawws.conformance.verdict import Verdict
 from rawws.core.settings import Role
-from tests.conformance.targets import LITTLE, OURS, PATIENCE, caught, report_on_ours
+from tests.conformance.targets import OURS, caught, report_on_ours
 from tests.conformance.zoo import closing as zoo
 from tests.conformance.zoo.echo import Echo
 from tests.conformance.zoo.kind import catchers, in_roles
@@ -31,9 +31,8 @@ def test_animals_are_caught_by_what_they_do(animal: type[Echo], role: Role) -> N
     """Who errs in closing fails the cases that are about this error, and no other."""
     wrong = catchers(animal, role)
     exclude = [] if animal is Echo else [case for case in WAIT if case not in wrong]
-    patience = LITTLE if animal.silent else PATIENCE
 
-    assert wrong == set(caught(animal, role, *PAGES, exclude=exclude, declared=animal.declared, patience=patience))
+    assert wrong == set(caught(animal, role, *PAGES, exclude=exclude, declared=animal.declared))
 
 
 def test_cases_stand_for_those_of_autobahn() -> None:

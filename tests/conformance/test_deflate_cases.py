@@ -11,7 +11,6 @@ from rawws.conformance.case import Declared
 from rawws.conformance.corpora import CORPORA, messages
 from rawws.conformance.deflating import Blocks, Match, read_message
 from rawws.conformance.inflating import Judge, grants, settled
-from rawws.conformance.line import Patience
 from rawws.conformance.running import run
 from rawws.conformance.suite import Report, Settings, select
 from rawws.conformance.verdict import Verdict
@@ -82,7 +81,7 @@ def test_who_is_wrong_is_caught_by_exactly_these(animal: type[Compressing], role
 @pytest.mark.parametrize("animal, role", in_roles(windows.LARGE, second_is_slow=True))
 def test_a_wrong_limit_is_caught(animal: type[Compressing], role: Role) -> None:
     """A limit that was declared holds for what comes of decompressing, to the byte; and nothing is lost, nor hangs."""
-    found = caught(animal, role, LARGE, declared=Declared(max_size=LIMIT), patience=Patience(1.0, 0.3))
+    found = caught(animal, role, LARGE, declared=Declared(max_size=LIMIT))
 
     assert catchers(animal, role) == {*found}
 

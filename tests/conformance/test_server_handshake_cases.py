@@ -11,9 +11,10 @@ import pytest
 import trustme
 
 from rawws import Response, aio, blocking
-from rawws.conformance import Declared, Patience, Report, ServerTarget, Verdict, run_cases, select
+from rawws.conformance import Declared, Patience, Report, ServerTarget, Settings, Verdict, run_cases, select
 from rawws.conformance.case import Case
 from rawws.core.settings import Role
+from tests.conformance.targets import Expecting
 from tests.conformance.zoo.kind import catchers
 from tests.conformance.zoo.lying import KNOWN, MISSING, Animal, Sniffing, living, sniffing
 from tests.conformance.zoo.servers_handshake import ANIMALS, SNIFFING
@@ -161,7 +162,8 @@ def judge(animal: Animal) -> Report:
         wanted = catchers(animal, Role.SERVER)
         chosen = [case for case in cases() if not case.alone or case.id in wanted]
         async with living(animal) as port:
-            return await report_on(f"ws://127.0.0.1:{port}/", chosen, patience=FAST)
+            server = ServerTarget(f"ws://127.0.0.1:{port}/", declared=DECLARED)
+            return await run_cases(chosen, Expecting(server, wanted, FAST), Settings(recovery=1.0))
 
     return asyncio.run(go())
 

@@ -7,7 +7,6 @@ import pytest
 
 from rawws import Deflate
 from rawws.conformance.case import CASES, Declared, Tier
-from rawws.conformance.line import Patience
 from rawws.conformance.running import run
 from rawws.conformance.suite import Report, Settings, select
 from rawws.conformance.verdict import Verdict
@@ -94,7 +93,5 @@ def test_a_limit_that_was_not_declared_is_no_failure() -> None:
 def test_who_is_wrong_in_the_long_run_is_caught(animal: type[Compressing], role: Role) -> None:
     """One byte of a large message is enough, and one message that comes twice; terms are kept to until the end."""
     some = catchers(animal, role) | ids(animal.passes)
-    declared, patience = Declared(soak=FEW), Patience(reply=4.0, close=0.5)
-
-    found = caught(animal, role, *some, declared=declared, patience=patience, tiers=Tier, jobs=4)
+    found = caught(animal, role, *some, declared=Declared(soak=FEW), tiers=Tier, jobs=4)
     assert catchers(animal, role) == {*found}

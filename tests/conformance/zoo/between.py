@@ -22,9 +22,10 @@ from rawws.core.settings import Limits, Role
 from tests.conformance.targets import Client
 
 HOST = "127.0.0.1"
-PATIENCE = Patience(reply=5.0, close=0.3)
-LITTLE = Patience(reply=1.2, close=0.3)
-"""For those that do nothing where something has to come."""
+PATIENCE = Patience(reply=1.2, close=0.3)
+"""For those that do nothing where something has to come, if it is not known where."""
+LINGER = 0.3
+"""Seconds: so long it waits for the other side to end TCP, too."""
 HEAD = b"\r\n\r\n"
 LARGE = 1 << 20
 """Longer frames go through as they are."""
@@ -82,7 +83,6 @@ class Animal:
         forgets: it does not say what there is no room for.
         freezes: when there is no room for what it has to say, it does nothing any more.
         dies_at_reset: it serves nobody when a connection was reset.
-        silent: it is caught by what does not come.
         slow: to catch it takes seconds.
     """
 
@@ -99,13 +99,7 @@ class Animal:
     forgets: bool = False
     freezes: bool = False
     dies_at_reset: bool = False
-    silent: bool = False
     slow: bool = False
-
-    @property
-    def patience(self) -> Patience:
-        """How long to wait for it."""
-        return LITTLE if self.silent else PATIENCE
 
     def __str__(self) -> str:
         return self.name.replace(" ", "-")
@@ -205,7 +199,7 @@ async def _live(line: Line, connection: Connection, reader: asyncio.StreamReader
         if connection.wants is Wants.LINGER and writer.can_write_eof():
             writer.write_eof()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LITTLE.close):
+                async with asyncio.timeout(LINGER):
                     while await reader.read(65536):
                         pass
     except OSError:
@@ -247,7 +241,7 @@ async def server_target(animal: Animal, **options: Any) -> AsyncIterator[ServerT
     server = await asyncio.start_server(serve, HOST, 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield ServerTarget(f"ws://{HOST}:{port}/", patience=animal.patience, **options)
+        yield ServerTarget(f"ws://{HOST}:{port}/", patience=PATIENCE, **options)
     finally:
         server.close()
         for task in tasks:
@@ -269,4 +263,4 @@ def client_target(animal: Animal, **options: Any) -> Client:
         finally:
             writer.transport.abort()
 
-    return Client(connect, patience=animal.patience, **options)
+    return Client(connect, patience=PATIENCE, **options)

@@ -22,7 +22,7 @@ class NeverAnswersClose(Echo):
     """It takes a Close, and says nothing."""
 
     caught_by = f"{ANSWERED} 6455/5.5.1/8 6455/5.5.1/9"
-    silent = True
+    idle = "6455/5.5.1/3 6455/7.4/5.*"
 
     def on_closed(self, closed: Closed) -> None:
         if closed.by == "peer":
@@ -173,8 +173,8 @@ class KeepsTcp(Echo):
     """A server that leaves it to the client to end TCP."""
 
     caught_by = "6455/5.5.1/8"
+    idle = "6455/*"
     roles = SERVER
-    silent = True
 
     def hang_up(self) -> None:
         if self.connection.closed.by != "peer":
@@ -197,7 +197,6 @@ class OverlooksTheEnd(Echo):
     """It does not notice that the other half of TCP has ended."""
 
     caught_by = "6455/7.1.1/1.1-4"
-    silent = True
 
     def eof_received(self) -> bool:
         return True if self.connection.closed is None else super().eof_received()
@@ -216,7 +215,6 @@ class DiesOfAReset(Echo):
 
     caught_by = "6455/7.1.1/2.1-2"
     roles = SERVER
-    silent = True
 
     dead = False
 
@@ -267,8 +265,8 @@ class FailsAndStays(Echo):
     """It sends the Close for a violation, and goes on holding TCP."""
 
     caught_by = "6455/5.5.1/11.1 6455/7.1.7/2"
+    idle = "6455/*"
     roles = SERVER
-    silent = True
 
     def hang_up(self) -> None:
         if self.connection.wants is Wants.CLOSE:

@@ -102,8 +102,8 @@ FRAGMENTS = [
         "6455/5.2/42 6455/5.5.2/3",
         each(lambda one, line: one.again(payload=NOTHING) if is_(CONTINUATION)(one) else one.raw),
     ),
-    Animal("loses a message with a ping in it", PINGS_WITHIN, forgets_the_message(PING), silent=True),
-    Animal("lets pings wait for the end of a message", "6455/5.4/2.1-2 6455/5.5.2/3", until_the_end, silent=True),
+    Animal("loses a message with a ping in it", PINGS_WITHIN, forgets_the_message(PING)),
+    Animal("lets pings wait for the end of a message", "6455/5.4/2.1-2 6455/5.5.2/3", until_the_end),
     Animal("ignores continuations of nothing", "6455/5.4/3.1-9", continuation((True, False))),
     Animal("ignores last continuations of nothing", "6455/5.4/3.1-3,9", continuation((True,))),
     Animal("ignores first continuations of nothing", "6455/5.4/3.4-8", continuation((False,))),
@@ -125,20 +125,18 @@ FRAGMENTS = [
         "ignores empty fragments",
         "6455/5.4/6.1-3",
         loses(lambda one: is_fragment(one) and not one.payload),
-        silent=True,
     ),
     Animal(
         "ignores an empty fragment at the end",
         "6455/5.4/6.1-3",
         loses(lambda one: is_(CONTINUATION)(one) and one.header.fin and not one.payload),
-        silent=True,
     ),
     Animal(
         "takes no empty fragment at the beginning",
         "6455/5.4/6.1-2",
         each(lambda one, line: wrong(line) if is_fragment(one) and one.header.opcode and not one.payload else one.raw),
     ),
-    Animal("loses a message with a pong in it", "6455/5.4/7.1", forgets_the_message(PONG), silent=True),
+    Animal("loses a message with a pong in it", "6455/5.4/7.1", forgets_the_message(PONG)),
     Animal("takes five pings in a message", "6455/5.4/7.2", at_most(5, PING)),
     Animal(
         "takes fragments for text",
@@ -149,7 +147,6 @@ FRAGMENTS = [
         "ignores a Close in a message",
         "6455/5.4/9",
         in_message(lambda one, line: NOTHING if is_(CLOSE)(one) else one.raw),
-        silent=True,
     ),
     Animal("takes 100 fragments", "6455/5.4/8.2", at_most(100, CONTINUATION)),
 ]
@@ -205,10 +202,8 @@ CONTROLS = [
     Animal("takes pings of more than 64 KiB", "6455/5.5/2", cut_to_size(PING, 65535)),
     Animal("takes long pongs", "6455/5.5/1.2", cut_to_size(PONG)),
     Animal("takes long Closes", "6455/5.5/1.3", cut_to_size(CLOSE)),
-    Animal("answers no pings", f"{ANSWERS} {PINGS_WITHIN}", loses(is_(PING)), silent=True),
-    Animal(
-        "answers no empty pings", "6455/5.5.2/1.1", loses(lambda one: is_(PING)(one) and not one.payload), silent=True
-    ),
+    Animal("answers no pings", f"{ANSWERS} {PINGS_WITHIN}", loses(is_(PING))),
+    Animal("answers no empty pings", "6455/5.5.2/1.1", loses(lambda one: is_(PING)(one) and not one.payload)),
     Animal(
         "answers with nothing in its pongs",
         f"6455/5.5.2/1.2-5 6455/5.5.2/2.1-2 6455/5.5.3/1.3 {PINGS_WITHIN}",
@@ -237,7 +232,7 @@ CONTROLS = [
         "6455/5.5.3/1.2-3 6455/5.4/7.1",
         each(lambda one, line: wrong(line) if is_(PONG)(one) and one.payload else one.raw),
     ),
-    Animal("answers no pings behind a pong", "6455/5.5.3/1.3", no_ping_behind_a_pong, silent=True),
+    Animal("answers no pings behind a pong", "6455/5.5.3/1.3", no_ping_behind_a_pong),
 ]
 
 ANIMALS = [*FRAGMENTS, *CONTROLS]

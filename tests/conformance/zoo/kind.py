@@ -17,7 +17,7 @@ class Kind:
         caught_by: the cases that fail, or warn, all of them: see `ids`; by its role if they differ.
         roles: what it can be.
         declared: what is said about it.
-        silent: it is caught by what does not come.
+        idle: other cases in which it does nothing, and is right or gets away with it.
         slow: to catch it takes seconds.
         passes: where not all cases are tried, some that do not catch it.
     """
@@ -25,7 +25,7 @@ class Kind:
     caught_by: str | dict[Role, str] = ""
     roles: frozenset[Role] = BOTH
     declared = Declared()
-    silent = False
+    idle = ""
     slow = False
     passes = ""
 

@@ -32,7 +32,7 @@ VIOLATIONS = [
     # The opening handshake, section 4.
     Violation(1, "what is read first is all of the head", "6455/4.2.1/16.1-2", "6455/4.1/30.1-2"),
     Violation(2, "any method will do", "6455/4.2.1/1.1-3"),
-    Violation(3, "any version of HTTP will do", "6455/4.2.1/2.1", "6455/4.1/22"),
+    Violation(3, "any version of HTTP will do", "6455/4.2.1/2.1"),
     Violation(4, "nobody looks at Host; a client says no port in it", "6455/4.2.1/3.1-4", "6455/4.1/3.1-3"),
     Violation(5, "nobody looks at Upgrade", "6455/4.2.1/4.1-3", "6455/4.1/23.1-3"),
     Violation(6, "nobody looks at Connection", "6455/4.2.1/5.1-3", "6455/4.1/24.1-3"),
@@ -150,7 +150,7 @@ class Careless(Kind, asyncio.Protocol):
         self.transport.write(b"\r\n".join([*lines, b"", b""]))
 
     def answered(self, head: bytes) -> None:
-        """A client has its answer: 3, 5, 6, 7, 9."""
+        """A client has its answer: 5, 6, 7, 9."""
         if b"101" not in head:  # 11
             self.is_done = True
         self.compresses = b"permessage-deflate" in fields_of(head).get(b"sec-websocket-extensions", b"")

@@ -16,14 +16,12 @@ from tests.conformance.peers.__main__ import differences
 from tests.conformance.peers.playing import START, Restarted, playing
 from tests.conformance.peers.table import PEERS, Peer
 
-ALWAYS_THERE = {"websockets", "wsproto", "websocket-client", "aiohttp", "picows"}
-"""What the extra `test` installs."""
 ANY_CASE = CASES["6455/5.2/1.2"]
 
 
 def see_that_it_is_there(peer: Peer) -> None:
-    """Skip the test of what is not installed; where nothing may be missing, fail it if it is in the extra `test`."""
-    if peer.missing and os.environ.get("RAWWS_NO_SKIP") and ALWAYS_THERE.issuperset(peer.packages):
+    """Skip the test of what is not installed; fail it where nothing may be missing."""
+    if peer.missing and os.environ.get("RAWWS_NO_SKIP"):
         pytest.fail(peer.missing)
     if peer.missing:
         pytest.skip(peer.missing)

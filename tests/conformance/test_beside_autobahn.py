@@ -126,7 +126,7 @@ def test_explanations_are_about_cases_that_exist_and_quote_a_section() -> None:
     for row in EXPLAINED:
         verdict, _, closing = row.said.partition(", closing ")
         assert any(row.holds(case, Said(verdict, closing), {*row.ours.split("; ")[0].split()}, 1) for case in names)
-        assert row.words.partition(":")[0].replace(".", "").isdigit()
+        assert row.words.partition(":")[0].removeprefix("RFC 7692 ").replace(".", "").isdigit()
 
 
 def test_parts_are_all_of_autobahn() -> None:

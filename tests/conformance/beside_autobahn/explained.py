@@ -16,7 +16,7 @@ class Explained(NamedTuple):
         cases: Autobahn's, as globs.
         said: what it says of them.
         ours: the verdicts of their counterparts, from z to a; several such sets with "; " between.
-        words: of the RFC.
+        words: of RFC 6455, unless they say of which.
         reason: what follows from them, a sentence.
         over_limit: it holds only for messages that are larger than the peer takes.
     """
@@ -98,5 +98,14 @@ EXPLAINED = (
         'that is too big for it to process."',
         reason="The peer says that this is too much for it, or hangs up and goes on with others; how many fragments it "
         "takes was not known. Ours tells what it saw, and which option declares it.",
+    ),
+    Explained(
+        cases="13.2.* 13.5.* 13.6.*",
+        said="UNIMPLEMENTED",
+        ours="pass",
+        words='RFC 7692 7.1.1.2: "A client MUST support the "client_no_context_takeover" extension parameter in an '
+        'extension negotiation response."',
+        reason="The client did not offer this parameter, and Autobahn then compresses nothing. A server may answer it "
+        "all the same; ours does, and the client keeps to it.",
     ),
 )

@@ -237,7 +237,7 @@ def _explanations(everybody: Sequence[Measured]) -> str:
     rows = [[str(cell).replace("*", r"\*") for cell in row] for row in rows]
     return f"""## What no RFC asks for
 
-{table(["Autobahn", "says", "but", "RFC 6455", "times"], rows, 1)}"""
+{table(["Autobahn", "says", "but", "the RFC", "times"], rows, 1)}"""
 
 
 def summary(one: Measured) -> str:

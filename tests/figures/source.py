@@ -15,6 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     *((f"rawws.core.{name}",) for name in LEFT_TO_RIGHT.split()),
     ("rawws.records",),
     ("rawws.tap", "rawws.uri"),
+    ("rawws.core.prepared",),
     ("rawws.core.connection",),
     ("rawws.core.upgrade",),
     ("rawws.core.http1",),
@@ -24,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("rawws.endpoint",),
     ("rawws",),
     ("rawws.aio", "rawws.blocking"),
+    ("rawws.compat", "rawws.conformance"),
     ("rawws.cli",),
     ("rawws.__main__",),
 )

@@ -16,7 +16,7 @@ from rawws.proxies import ProxyLike, chosen_proxy
 from rawws.uri import URI
 
 
-def dial(uri: URI, opening: Opening, deadline: float | None) -> socket.socket:
+def dial(uri: URI, opening: Opening, deadline: float) -> socket.socket:
     """A socket that is connected to the server, with TLS if the URI asks for it.
 
     Raises:
@@ -54,14 +54,14 @@ def _is_covered(host: str, entry: str) -> bool:
     return entry in ("*", host) or (entry.startswith(".") and host.endswith(entry))
 
 
-def _reach(uri: URI, sockopt: Sequence[tuple[Any, ...]], deadline: float | None) -> socket.socket:
+def _reach(uri: URI, sockopt: Sequence[tuple[Any, ...]], deadline: float) -> socket.socket:
     """Try one address of the host after the other; the options are set before."""
     problem = OSError(f"there is no address for {uri.host}")
     for family, kind, protocol, _, address in socket.getaddrinfo(uri.host, uri.port, type=socket.SOCK_STREAM):
         sock = socket.socket(family, kind, protocol)
         try:
             _prepare(sock, sockopt)
-            sock.settimeout(None if deadline is None else max(0.001, deadline - monotonic()))
+            sock.settimeout(max(0.001, deadline - monotonic()))
             sock.connect(address)
         except OSError as error:
             sock.close()

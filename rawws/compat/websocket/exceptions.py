@@ -96,7 +96,7 @@ def translated(error: Exception) -> Exception:
     if isinstance(error, WebSocketException):
         return error
     if isinstance(error, ConnectionClosed):
-        made = ended(error.closed)
+        made = WebSocketConnectionClosedException(f"socket is already closed: {error}")
     elif isinstance(error, HandshakeRejected):
         made = refused(error)
     elif isinstance(error, ProxyError):
@@ -118,7 +118,7 @@ def translated(error: Exception) -> Exception:
 
 
 def ended(closed: Closed) -> WebSocketException:
-    """For a connection that ended this way."""
+    """For who receives from a connection that ended this way."""
     if closed.by == "error":
         payload = closed.code in (rules.TEXT_NOT_UTF8.code, rules.MESSAGE_TOO_BIG.code)
         return (WebSocketPayloadException if payload else WebSocketProtocolException)(str(closed.error))

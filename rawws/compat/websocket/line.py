@@ -19,6 +19,8 @@ from rawws.plan import Plan, same_origin
 from rawws.session import ConnectionClosed, Patience
 from rawws.uri import URI, parse
 
+OPENING = 10.0
+"""Seconds for the opening handshake, unless the program says otherwise."""
 CLOSING = 3.0
 """Seconds for the closing handshake, unless the program says otherwise."""
 HANGING_UP = 0.1
@@ -98,8 +100,9 @@ def open_line(url: str, opening: Opening, started: Callable[[Line], object]) -> 
     began = monotonic()
     plan = _planned(uri, opening)
     while True:
-        sock = dial(plan.uri, opening, began + plan.patience.opening if plan.patience.opening else None)
-        line = Line(sock, plan.connection(), opening, plan.patience, began)
+        connection = plan.connection()  # It may raise, so it is made before there is a socket.
+        sock = dial(plan.uri, opening, began + (opening.timeout or OPENING))
+        line = Line(sock, connection, opening, plan.patience, began)
         started(line)
         answer = _shake_hands(line)
         if answer is None:
@@ -113,11 +116,10 @@ def _planned(uri: URI, opening: Opening) -> Plan:
     offered, limits = names(opening.subprotocols or ()), Limits(message=opening.max_size)
 
     def ask(where: URI, headers: Headers) -> ClientConnection:
-        at = host if same_origin(where, uri) else where.host_header
         return (FrameByFrame if opening.pieces else ClientConnection)(
-            at,
+            host if same_origin(where, uri) else where.host_header,
             where.target,
-            headers=[*headers, *header_pairs(implied_fields(opening, where, at, headers))],
+            headers=[*headers, *header_pairs(implied_fields(opening, where, headers))],
             subprotocols=offered,
             compression=opening.compression,
             limits=limits,
@@ -132,7 +134,7 @@ def _planned(uri: URI, opening: Opening) -> Plan:
 
 def _patience(opening: Opening) -> Patience:
     return Patience(
-        opening=opening.timeout or 10.0,
+        opening=opening.timeout or OPENING,
         ping_interval=opening.ping_interval,
         ping_timeout=opening.ping_timeout,
         closing=CLOSING,

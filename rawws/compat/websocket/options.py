@@ -144,12 +144,12 @@ def request_fields(opening: Opening, uri: URI) -> tuple[str, list[tuple[str, str
     return host, [(name, value) for name, value in pairs if name.lower() != "host"]
 
 
-def implied_fields(opening: Opening, uri: URI, host: str, headers: Headers) -> list[tuple[str, str]]:
+def implied_fields(opening: Opening, uri: URI, headers: Headers) -> list[tuple[str, str]]:
     """What goes without saying, unless `headers` say it: where we come from, and who the URI says we are."""
     given = {name.lower() for name, _ in headers}
     fields = []
     if b"origin" not in given and not opening.suppress_origin:
-        fields.append(("Origin", f"{'https' if uri.secure else 'http'}://{host}"))
+        fields.append(("Origin", f"{'https' if uri.secure else 'http'}://{uri.host_header}"))
     if b"authorization" not in given and uri.authorization is not None:
         fields.append(("Authorization", uri.authorization))
     return fields

@@ -1,7 +1,7 @@
 """A client with callbacks, as programs for websocket-client are written; only the import is another.
 
-    rawws serve &
-    python examples/callbacks.py ws://localhost:8765
+rawws serve &
+python examples/callbacks.py ws://localhost:8765
 """
 
 import sys

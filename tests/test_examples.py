@@ -72,3 +72,13 @@ def test_a_compression_of_one_s_own_makes_messages_short(tmp_path):
     )
     assert sizes is not None
     assert max(map(int, sizes.groups())) < 20
+
+
+def test_a_program_with_callbacks_talks_to_a_server(tmp_path):
+    """Three echoes, the close with its code, and it ends."""
+    with running("server.py", tmp_path) as uri:
+        script = EXAMPLES / "callbacks.py"
+        done = subprocess.run([sys.executable, script, uri], capture_output=True, text=True, timeout=20)
+
+    assert "" == done.stderr
+    assert "Hello 0\nHello 1\nHello 2\n### closed ### 1000 \n" == done.stdout

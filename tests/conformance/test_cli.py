@@ -538,6 +538,7 @@ class TestReports:
         (tmp_path / "client.py").write_text(_COMES_TWICE)
         command = shlex.join([sys.executable, str(tmp_path / "client.py"), "{url}"])
         cases = ["--include", "6455/5.4/1.1", "--include", "6455/5.4/4", "--start", "60", "--jobs", "1"]
+        cases += ["--close-timeout", "0.3"]
         argv = ["--exec", command, *cases, "--json", str(path), "-v"]
         process = spawn("conform", "client", *argv, start_new_session=True)
         assert process.stdout is not None

@@ -16,6 +16,7 @@ from rawws.core.connection import Connection
 from rawws.core.errors import NotOpen
 from rawws.core.events import Closed
 from rawws.core.http1 import ClientConnection, Request, ServerConnection
+from rawws.core.prepared import Prepared
 from rawws.core.settings import Limits, Role
 from rawws.core.states import State
 from rawws.session import ConnectionClosed, Patience, Session, Todo
@@ -250,6 +251,18 @@ class Conversation(RuleBasedStateMachine):
         if side.session.connection.state is not State.CONNECTING and (times == 1 or not side.session.congested):
             for _ in range(times):
                 side.send(message, cuts)
+            side.act(self.now)
+
+    @rule(role=ROLES, message=MESSAGES, limit=st.sampled_from([None, 0, 300]), times=st.sampled_from([1, 10]))
+    def offer(self, role: Role, message: str | bytes, limit: int | None, times: int) -> None:
+        """Somebody sends to many, and does not wait."""
+        side, prepared = self.sides[role], Prepared(message)
+        most = side.session.patience.write_high if limit is None else limit
+        for _ in range(times):
+            waiting = len(side.unsent)
+            if side.session.offer(prepared, limit):
+                assert waiting <= most, "no more is queued for who is behind"
+                side.sent.append(message)
             side.act(self.now)
 
     @rule(role=ROLES, times=st.sampled_from([1, 1, 100]))

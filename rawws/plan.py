@@ -93,7 +93,6 @@ class Plan:
 
 def plan(
     uri: str,
-    *,
     headers: HeadersGiven,
     origin: str | None,
     subprotocols: Iterable[str],

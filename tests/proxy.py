@@ -12,6 +12,17 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from ipaddress import ip_address
 from typing import Any
 
+import pytest
+
+
+@pytest.fixture
+def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names no proxy, wherever the tests are run."""
+    for name in ("wss", "ws", "socks", "https", "http", "all", "no"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name}_proxy".upper(), raising=False)
+
+
 USER, PASSWORD = "ann", "s3 cr:et/"
 LOGIN = "ann:s3%20cr%3Aet%2F"
 """Both, as they stand in a URL."""
@@ -23,7 +34,8 @@ class Proxy:
     Args:
         kind: the scheme of its URL.
         wants_user: it lets only `USER` pass.
-        pieces: it sends what it says in pieces of so many bytes; 0 for whole.
+        pieces: it sends what it says in pieces of so many bytes, and what it passes on in pieces of a hundred times as
+            many; 0 for whole.
         context: it is reached with TLS.
         host: its own name, for TLS.
         to: where it connects, whatever it was asked for.
@@ -116,9 +128,18 @@ class Proxy:
     ) -> None:
         far_reader, far_writer = await asyncio.open_connection(*(self.to or place))
         try:
-            await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
         finally:
             far_writer.transport.abort()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(self.pieces * 100 or 65536):
+            writer.write(data)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
+        else:
+            writer.close()
 
     # --- HTTP -----------------------------------------------------------------------------------------------------
 
@@ -181,13 +202,3 @@ class Proxy:
         port = int.from_bytes(await reader.readexactly(2))
         await self._say(writer, bytes([5, 0, 0, 1, 127, 0, 0, 1, 0, 0]))
         return host, port
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
-    if writer.can_write_eof():
-        writer.write_eof()
-    else:
-        writer.close()

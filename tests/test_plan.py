@@ -4,6 +4,8 @@ import pickle
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rawws import HandshakeRejected, Redirect, Rejected
 from rawws.core.http1 import ClientConnection
@@ -88,6 +90,17 @@ class TestLocations:
         """Out of TLS, to other protocols, to addresses that hide where they lead: the reason is told."""
         with pytest.raises(ValueError, match=why):
             led_to(parse("wss://a.example/"), location.encode())
+
+    @given(st.binary(max_size=40) | st.text("/:@#?[].%wshtpa\\ ", max_size=30).map(str.encode))
+    def test_may_be_anything(self, location: bytes) -> None:
+        """Any bytes lead somewhere within TLS, with no user and no fragment, or they are a ValueError."""
+        try:
+            uri = led_to(parse("wss://ann:word@a.example/"), location)
+        except ValueError:
+            return
+
+        assert (True, None, None) == (uri.secure, uri.username, uri.password)
+        assert uri == parse(uri.text)
 
     def test_may_be_no_text(self) -> None:
         """Bytes that are no UTF-8 lead nowhere."""

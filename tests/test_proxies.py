@@ -1,9 +1,12 @@
 """Which proxy a connection goes through, what an HTTP proxy is asked for, and how proxies fail: without I/O."""
 
 import pickle
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rawws import ProxyError
 from rawws.proxies import Proxy, Tunnel, chosen_proxy, is_loopback, is_passing, parse_proxy, proxy_for, unreachable
@@ -166,6 +169,17 @@ class TestAddresses:
         assert SECRET not in repr(proxy)
         assert "ann" not in repr(proxy)
 
+    @given(st.text(max_size=30), st.text(st.characters(codec="utf-8"), max_size=20), st.text(max_size=10))
+    def test_are_read_or_refused(self, front: str, password: str, back: str) -> None:
+        """Any text is a proxy or a ValueError, and a password that is longer than chance is in neither."""
+        secret = SECRET + password.replace("@", "")
+        try:
+            told = repr(parse_proxy(f"{front}://u:{secret}@{back}"))
+        except ValueError as error:
+            told = f"{error} {error.__cause__}"
+
+        assert SECRET not in told
+
     @pytest.mark.parametrize("wrong", [5, b"http://p", ["http://p"]])
     def test_are_text(self, wrong: Any) -> None:
         """Anything else is a TypeError."""
@@ -292,6 +306,19 @@ class TestTunnels:
         tunnel = Tunnel(HTTP, parse("wss://a.example"))
         with pytest.raises(ProxyError, match="nobody asked for"):
             tunnel.receive_data(b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101")
+
+    @given(
+        st.lists(
+            st.sampled_from([b" OK", b"\r\n", b"x: y", b"\n", b"\0", b": ", b"HTTP/1.1 100"]) | st.binary(max_size=9)
+        )
+    )
+    def test_open_or_fail_whatever_comes(self, pieces: list[bytes]) -> None:
+        """Any bytes open a tunnel, or do not yet, or are a `ProxyError`; nothing else is raised."""
+        tunnel = Tunnel(HTTP, parse("wss://a.example"))
+        with suppress(ProxyError):
+            is_open = any(tunnel.receive_data(piece) for piece in [b"HTTP/1.1 200", *filter(None, pieces)])
+
+            assert is_open == (b"\r\n\r\n" in b"".join(pieces))
 
 
 class TestErrors:

@@ -15,15 +15,11 @@ from rawws import Backoff, ConnectionClosed, HandshakeRejected, Request, Respons
 from tests.net import AioSocket, Asyncio, Blocking, BlockingSocket, Net, behaviour, ended, in_thread, listening
 from tests.net import log as log
 from tests.net import nothing_is_left as nothing_is_left
+from tests.test_opening import net as net
 from tests.test_opening import serving, trusting
 
 AT_ONCE = Backoff(first=0)
 NEVER = Backoff(first=3600, factor=1, most=3600)
-
-
-@pytest.fixture(params=[Asyncio, Blocking], ids=["aio", "blocking"])
-def net(request: pytest.FixtureRequest) -> Net:
-    return request.param()  # type: ignore[no-any-return]
 
 
 def half(size: int) -> bytes:

@@ -10,23 +10,15 @@ import pytest
 import trustme
 
 from rawws import HandshakeRejected, Redirect, Request, Response
-from tests.net import Asyncio, Blocking, Net, behaviour, ended, listening
+from tests.net import Net, behaviour, ended, listening
 from tests.net import log as log
 from tests.net import nothing_is_left as nothing_is_left
 from tests.proxy import Proxy
+from tests.test_opening import authority as authority
+from tests.test_opening import net as net
 from tests.test_opening import serving, trusting
 
 SECRETS = {"Authorization": "Bearer x", "Cookie": "a=b", "X-Api-Key": "k"}
-
-
-@pytest.fixture(params=[Asyncio, Blocking], ids=["aio", "blocking"])
-def net(request: pytest.FixtureRequest) -> Net:
-    return request.param()  # type: ignore[no-any-return]
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
 
 
 def leading(to: Callable[[str], str | None], status: int = 302) -> Callable[[Request], Response | None]:

@@ -10,10 +10,13 @@ import pytest
 import trustme
 
 from rawws import ProxyError
-from tests.net import Asyncio, Blocking, Net, Peer, behaviour, ended, listening
+from tests.net import Asyncio, Net, Peer, behaviour, ended, listening
 from tests.net import log as log
 from tests.net import nothing_is_left as nothing_is_left
 from tests.proxy import PASSWORD, Proxy
+from tests.proxy import no_proxy_of_this_machine as no_proxy_of_this_machine
+from tests.test_opening import authority as authority
+from tests.test_opening import net as net
 from tests.test_opening import serving, trusting
 
 KINDS = ["http", "socks4", "socks4a", "socks5", "socks5h"]
@@ -23,22 +26,7 @@ SLOWLY = 0.2
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
-@pytest.fixture(params=[Asyncio, Blocking], ids=["aio", "blocking"])
-def net(request: pytest.FixtureRequest) -> Net:
-    return request.param()  # type: ignore[no-any-return]
-
-
-@pytest.fixture(autouse=True)
-def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment names no proxy, wherever the tests are run."""
-    for name in ("wss", "ws", "https", "http", "all", "no"):
-        monkeypatch.delenv(f"{name}_proxy", raising=False)
-        monkeypatch.delenv(f"{name}_proxy".upper(), raising=False)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
+pytestmark = pytest.mark.usefixtures("no_proxy_of_this_machine")
 
 
 class TestProxies:
@@ -172,6 +160,82 @@ class TestTLS:
 
             assert (1000, "local") == (ws.closed.code, ws.closed.by)
 
+    @pytest.mark.parametrize("kind", ["http", "https"])
+    @pytest.mark.parametrize("size", [1, 2**23], ids=["a byte", "8 MiB"])
+    @behaviour
+    async def test_waits_for_who_reads_late(self, net: Net, kind: str, size: int, authority: trustme.CA) -> None:
+        """More than all buffers hold waits until somebody reads, and arrives as it was sent."""
+        reads, context = asyncio.Event(), trusting(authority)
+        message = bytes(range(256)) * (size // 256) or b"x"
+
+        async def handler(ws: Any) -> None:
+            await reads.wait()
+            await ws.send(await ws.recv())
+
+        secured = {"context": serving(authority), "host": "localhost"} if kind == "https" else {}
+        async with (
+            net.serve(handler, ssl=serving(authority), max_size=size) as server,
+            Proxy(kind, **secured).listening() as proxy,
+        ):
+            options = {"ssl": context, "proxy_ssl": context, "proxy": proxy.url, "max_size": size}
+            ws = await net.connect(f"wss://localhost:{server.port}", **options)
+            sending = asyncio.ensure_future(ws.send(message))
+            await asyncio.wait([sending], timeout=0.1)
+            reads.set()
+            await sending
+
+            assert message == await ws.recv()
+            await ws.close()
+
+    @pytest.mark.parametrize("kind", ["http", "https"])
+    @behaviour
+    async def test_is_told_of_the_end(self, net: Net, kind: str, authority: trustme.CA) -> None:
+        """The server's Close comes with its code; what it still sends behind ours is thrown away."""
+        context = trusting(authority)
+
+        async def close(ws: Any) -> None:
+            await ws.close(3000, "bye")
+
+        async def pour(ws: Any) -> None:
+            await ended(_pour(ws))
+
+        secured = {"context": serving(authority), "host": "localhost"} if kind == "https" else {}
+        async with (
+            net.serve(close, ssl=serving(authority)) as closing,
+            net.serve(pour, ssl=serving(authority)) as pouring,
+            Proxy(kind, **secured).listening() as proxy,
+        ):
+            options = {"ssl": context, "proxy_ssl": context, "proxy": proxy.url}
+            closed = await net.connect(f"wss://localhost:{closing.port}", **options)
+            error: Any = await ended(closed.recv())
+            poured = await net.connect(f"wss://localhost:{pouring.port}", **options)
+            await poured.recv()
+            await poured.close()
+
+        assert (3000, "bye") == (error.code, error.reason)
+        assert 1000 == poured.close_code
+
+    @pytest.mark.parametrize("kind", ["http", "https"])
+    @behaviour
+    async def test_is_told_of_a_server_that_vanishes(self, net: Net, kind: str, authority: trustme.CA) -> None:
+        """Without a Close it is 1006, through any number of layers."""
+        context = trusting(authority)
+
+        async def vanish(ws: Any) -> None:
+            await ws.send("a")
+            await ws.abort()
+
+        secured = {"context": serving(authority), "host": "localhost"} if kind == "https" else {}
+        async with (
+            net.serve(vanish, ssl=serving(authority)) as server,
+            Proxy(kind, **secured).listening() as proxy,
+        ):
+            options = {"ssl": context, "proxy_ssl": context, "proxy": proxy.url}
+            ws = await net.connect(f"wss://localhost:{server.port}", **options)
+            errors: list[Any] = [await ended(ws.recv()), await ended(ws.recv()), await ended(ws.recv())]
+
+        assert [1006, 1006] == [error.code for error in errors if error is not None][:2]
+
     @behaviour
     async def test_may_be_for_the_proxy_alone(self, net: Net, authority: trustme.CA) -> None:
         """ws: through an https: proxy is plain behind it."""
@@ -228,6 +292,11 @@ class TestTLS:
                 await net.connect(place.uri.replace("ws:", "wss:"), proxy=proxy.url, **options)
 
         assert "proxy" not in str(raised.value)
+
+
+async def _pour(ws: Any) -> None:
+    while True:
+        await ws.send(b"x" * 10_000)
 
 
 async def faced(net: Net, kind: str, *said: bytes, then: Any = None, **options: Any) -> BaseException | None:
@@ -314,7 +383,7 @@ class TestFailures:
         assert isinstance(error, ProxyError)
         assert not error.hopeless
 
-    @each_kind
+    @pytest.mark.parametrize("kind", [*KINDS, "https"])
     @behaviour
     async def test_are_a_proxy_that_says_nothing(self, net: Net, kind: str) -> None:
         """A proxy that never answers is given up in `open_timeout`, and it is said who was waited for."""
@@ -324,6 +393,21 @@ class TestFailures:
         assert isinstance(error, TimeoutError)
         assert "the proxy " in str(error)
         assert "did not answer in time" in str(error)
+
+    @pytest.mark.parametrize("kind", ["socks5h", "socks4a"])
+    @behaviour
+    async def test_are_a_name_that_cannot_be_told(self, net: Net, kind: str) -> None:
+        """A SOCKS proxy is told names as DNS has them: with parts of 63 letters at the most."""
+        async with Proxy(kind).listening() as proxy:
+            with pytest.raises(ValueError, match="not the name of a host that a SOCKS proxy can be told"):
+                await net.connect(f"ws://{'a' * 64}.example", proxy=proxy.url)
+
+    @each_kind
+    @behaviour
+    async def test_may_be_waited_for(self, net: Net, kind: str) -> None:
+        """`open_timeout=None` waits as long as it takes."""
+        async with net.serve() as server, Proxy(kind).listening() as proxy:
+            await (await net.connect(server.uri, proxy=proxy.url, open_timeout=None)).close()
 
     @pytest.mark.parametrize("kind", ["http", "socks5"])
     @behaviour

@@ -76,17 +76,7 @@ class connect:
         random: Callable[[int], bytes] = os.urandom,
         **options: Unpack[Options],
     ) -> None:
-        self._plan = plan(
-            uri,
-            headers=headers,
-            origin=origin,
-            subprotocols=subprotocols,
-            compression=compression,
-            user_agent=user_agent,
-            redirects=redirects,
-            random=random,
-            options=options,
-        )
+        self._plan = plan(uri, headers, origin, subprotocols, compression, user_agent, redirects, random, options)
         check_way(self._plan, ssl is not None, unix is not None or sock is not None)
         self._way = Way(ssl, unix, sock, proxy, proxy_ssl)
         self._tap = tap

@@ -55,7 +55,7 @@ class _Asking(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if isinstance(error, OSError):
             self._fail(broken_off(self._proxy, error))
-        elif not self.opened.done():
+        else:
             self.data_received(b"")
 
     async def opened_transport(self) -> asyncio.Transport:

@@ -69,17 +69,7 @@ def connect(
         HandshakeRejected: the server answered with another status, or with a redirect that is not followed.
         RemoteProtocolError: the server's answer breaks a rule of the opening handshake.
     """
-    going = plan(
-        uri,
-        headers=headers,
-        origin=origin,
-        subprotocols=subprotocols,
-        compression=compression,
-        user_agent=user_agent,
-        redirects=redirects,
-        random=random,
-        options=options,
-    ).begin()
+    going = plan(uri, headers, origin, subprotocols, compression, user_agent, redirects, random, options).begin()
     check_way(going, ssl is not None, unix is not None or sock is not None)
     way = Way(ssl, unix, sock, proxy, proxy_ssl)
     began = monotonic()

@@ -11,15 +11,10 @@ import trustme
 from tests.cli.run import Run
 from tests.cli.test_connect import answering, serving
 from tests.proxy import Proxy
+from tests.proxy import no_proxy_of_this_machine as no_proxy_of_this_machine
 from tests.test_opening import serving as context_of
 
-
-@pytest.fixture(autouse=True)
-def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment names no proxy, wherever the tests are run."""
-    for name in ("wss", "ws", "https", "http", "all", "no"):
-        monkeypatch.delenv(f"{name}_proxy", raising=False)
-        monkeypatch.delenv(f"{name}_proxy".upper(), raising=False)
+pytestmark = pytest.mark.usefixtures("no_proxy_of_this_machine")
 
 
 @pytest.mark.parametrize("kind", ["http", "socks5h"])

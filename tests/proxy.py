@@ -4,6 +4,7 @@ They run in the loop of the test, keep what they were asked for, and can be made
 """
 
 import asyncio
+import socket
 import ssl
 import threading
 from base64 import b64encode
@@ -13,6 +14,8 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+
+from tests.net import small
 
 
 @pytest.fixture
@@ -39,6 +42,7 @@ class Proxy:
         context: it is reached with TLS.
         host: its own name, for TLS.
         to: where it connects, whatever it was asked for.
+        is_small: its sockets have the smallest buffers.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Proxy:
         context: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
         to: tuple[str, int] | None = None,
+        is_small: bool = False,
     ) -> None:
         self.kind = kind
         self.wants_user = wants_user
@@ -57,6 +62,7 @@ class Proxy:
         self.context = context
         self.host = host
         self.to = to
+        self.is_small = is_small
         self.asked: list[str] = []
         """The places that clients asked for, "host:port"."""
         self.heads: list[str] = []
@@ -75,8 +81,11 @@ class Proxy:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["Proxy"]:
-        server = await asyncio.start_server(self._converse, "127.0.0.1", 0, ssl=self.context)
-        self.port = server.sockets[0].getsockname()[1]
+        sock = socket.create_server(("127.0.0.1", 0))
+        if self.is_small:
+            small(sock)
+        server = await asyncio.start_server(self._converse, sock=sock, ssl=self.context)
+        self.port = sock.getsockname()[1]
         try:
             yield self
         finally:

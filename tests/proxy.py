@@ -11,7 +11,6 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from ipaddress import ip_address
-from typing import Any
 
 import pytest
 
@@ -67,7 +66,8 @@ class Proxy:
         """The places that clients asked for, "host:port"."""
         self.heads: list[str] = []
         """With HTTP, what they said."""
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._is_closing = False
 
     @property
     def url(self) -> str:
@@ -81,22 +81,22 @@ class Proxy:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["Proxy"]:
-        sock = socket.create_server(("127.0.0.1", 0))
-        if self.is_small:
-            small(sock)
-        server = await asyncio.start_server(self._converse, sock=sock, ssl=self.context)
-        self.port = sock.getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            # asyncio goes on letting somebody in while its server is closed; and who was let in has to begin, to end.
-            while letting_in := [task for task in asyncio.all_tasks() if "_accept_connection" in repr(task.get_coro())]:
-                await asyncio.wait(letting_in)
-            await asyncio.sleep(0)
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            sock.setblocking(False)
+            if self.is_small:
+                small(sock)
+            self.port = sock.getsockname()[1]
+            accepting = asyncio.ensure_future(self._accept(sock))
+            try:
+                yield self
+            finally:
+                # No server of asyncio's: when it is closed while it lets somebody in, it forgets the socket.
+                self._is_closing = True
+                with socket.create_connection(("127.0.0.1", self.port)):
+                    await accepting
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @contextmanager
     def in_background(self) -> Iterator["Proxy"]:
@@ -113,18 +113,31 @@ class Proxy:
             thread.join()
             loop.close()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            with suppress(OSError, EOFError, asyncio.CancelledError):
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            sock, _ = await loop.sock_accept(listening)
+            if self._is_closing:
+                sock.close()
+                return
+            task = asyncio.ensure_future(self._serve(sock))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            await asyncio.sleep(0)  # It has to begin, to end.
+
+    async def _serve(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        with suppress(OSError, EOFError, asyncio.CancelledError):
+            transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock, ssl=self.context)
+            try:
+                writer = asyncio.StreamWriter(transport, protocol, reader, loop)
                 place = await (self._http if self.kind.startswith("http") else self._socks)(reader, writer)
                 if place is not None:
                     await self._pass_on(reader, writer, place)
-        finally:
-            self._tasks.discard(task)
-            writer.transport.abort()
+            finally:
+                transport.abort()
 
     async def _say(self, writer: asyncio.StreamWriter, data: bytes) -> None:
         for at in range(0, len(data), self.pieces or len(data)):

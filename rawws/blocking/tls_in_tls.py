@@ -56,11 +56,16 @@ class TLSInTLS(socket.socket):
         try:
             while piece := self._inner.read(CHUNK_SIZE):
                 decrypted += piece
-        except (tls.SSLZeroReturnError, tls.SSLEOFError):
-            return decrypted
         except tls.SSLWantReadError:
             if not decrypted:
                 raise
+            return decrypted
+        except tls.SSLEOFError:
+            pass  # TCP ended, and TLS did not.
+        if decrypted:
+            # The end was taken along, and nothing more may come: polling has to tell of it all the same.
+            with suppress(OSError):
+                super().shutdown(socket.SHUT_RD)
         return decrypted
 
     def send(self, data: Any, flags: int = 0) -> int:

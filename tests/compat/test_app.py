@@ -1,15 +1,18 @@
 """`WebSocketApp`: threads, endings, reconnecting; what does not need websocket-client beside it."""
 
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 
-from rawws import Backoff, Deflate, blocking
+from rawws import Backoff, ConnectionClosed, Deflate, blocking
 from rawws.compat import websocket
 from rawws.compat.websocket import WebSocketApp
 from tests.compat.servers import (
@@ -177,6 +180,99 @@ def test_it_can_run_again() -> None:
         again.join()
 
     assert [(1000, ""), (1000, "ok")] == running.closings
+
+
+def test_on_close_may_run_it_again() -> None:
+    """As many programs connect again; then that run is over, and another one begins."""
+    codes = []
+
+    def on_close(ws: WebSocketApp, code: int, reason: str) -> None:
+        codes.append(code)
+        assert (False, None) == (ws.keep_running, ws.sock)
+        if len(codes) < 3:
+            ws.run_forever()
+
+    with serving(*[says(close(4000 + number)) for number in range(3)]) as place:
+        assert not WebSocketApp(place.url, on_close=on_close).run_forever()
+
+    assert [4000, 4001, 4002] == codes
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.0001, 0.001, 0.003, 0.01])
+def test_closing_at_any_moment_loses_neither_the_end_nor_the_code(moment: float) -> None:
+    """While it connects there is no code; once it is open there is, and it is the one that was asked for."""
+    with echoing() as url:
+        for _ in range(20):
+            running = Running(url)
+            while not running.app.keep_running:  # Before that there is nothing to close.
+                time.sleep(0)
+            time.sleep(moment)
+            running.app.close(status=4321)
+            assert running.join() < LIMIT
+            running.app.close(status=4321)
+            assert ([], False) == (running.errors, running.outcome)
+            assert running.closings in ([(4321, "")], [(None, None)] if not running.is_open.is_set() else [])
+
+
+def test_closing_with_a_code_that_cannot_be_sent() -> None:
+    """It is a mistake, and the connection goes on."""
+    with echoing() as url:
+        running = Running(url)
+        running.is_open.wait(5)
+        for wrong in ({"status": 1005}, {"status": 99999}, {"reason": "x" * 124}, {"reason": b"\xff"}):
+            with pytest.raises(ValueError):
+                running.app.close(**wrong)
+        assert running.app.keep_running
+        running.app.keep_running = False
+        running.join()
+
+    assert [(1000, "")] == running.closings
+
+
+def test_closing_the_socket_of_the_app() -> None:
+    """Some programs do; it is as good, from a callback and from another thread."""
+    with serving(answers_close(text("a")), answers_close()) as place:
+        told = run(websocket, place.url, without=("on_data",), on_message=lambda ws, message: ws.sock.close())
+        assert (["on_open", "on_message", "on_close"], False) == (told.names, told.outcome)
+        assert ("on_close", 1000, "ok") == told.calls[-1]
+
+        running = Running(place.url)
+        running.is_open.wait(5)
+        running.app.sock.close()  # type: ignore[union-attr]
+        running.join()
+        assert ([(1000, "ok")], [], False) == (running.closings, running.errors, running.outcome)
+
+
+def test_ctrl_c() -> None:
+    """The server is told 1001, `on_close` comes, and KeyboardInterrupt goes on."""
+    codes = []
+    program = (
+        "import sys; from rawws.compat import websocket\n"
+        "app = websocket.WebSocketApp(sys.argv[1], on_open=lambda ws: print('open', flush=True),"
+        " on_close=lambda ws, *how: print(how, flush=True), on_error=lambda ws, error: print(error))\n"
+        "app.run_forever()"
+    )
+
+    def handler(ws: blocking.WebSocket) -> None:
+        with suppress(ConnectionClosed):
+            ws.recv()
+        codes.append(ws.close_code)
+
+    with echoing(handler) as url:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        assert process.stdout is not None
+        assert "open\n" == process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+
+    assert ("(1001, '')\n", [1001]) == (out, codes)
+    assert "KeyboardInterrupt" == err.splitlines()[-1]
 
 
 ENDINGS: dict[str, tuple[Script, tuple[Any, ...]]] = {

@@ -14,7 +14,7 @@ import pytest
 import trustme
 import websocket as theirs
 
-from rawws import ConnectionClosed, Deflate, Response, blocking
+from rawws import ConnectionClosed, Deflate, RemoteProtocolError, Response, blocking
 from rawws.compat import websocket as ours
 from rawws.compat.websocket.options import tls_context
 from tests.compat.servers import answers_close, close, keeps_silent, says, serving, text, vanishes
@@ -113,6 +113,16 @@ def test_what_went_wrong_can_be_asked_for() -> None:
     cause = error.value.__cause__
     assert cause is not None
     assert "opcode-reserved" == cause.closed.error.rule.name  # type: ignore[attr-defined]
+
+
+def test_what_went_wrong_in_the_opening_handshake_can_be_asked_for() -> None:
+    """There too."""
+    answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    raised = pytest.raises(ours.WebSocketProtocolException, match="accept-missing")
+    with serving(says(), answer=answer) as place, raised as error:
+        ours.create_connection(place.url)
+
+    assert isinstance(error.value.__cause__, RemoteProtocolError)
 
 
 def test_text_as_bytes() -> None:

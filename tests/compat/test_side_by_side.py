@@ -8,6 +8,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -478,11 +479,12 @@ def test_closing_from_another_thread() -> None:
 
 @pytest.mark.slow
 def test_closing_from_another_thread_as_theirs_does() -> None:
-    """It takes ten seconds, or loses the code."""
+    """It takes ten seconds, or loses the code; now and then it goes well."""
     knows(theirs)
-    took, how = close_from_another_thread(theirs)
+    with ThreadPoolExecutor(5) as pool:
+        ends = list(pool.map(lambda _: close_from_another_thread(theirs), range(5)))
 
-    assert took > 5 or how == (None, None)
+    assert any(took > 5 or how == (None, None) for took, how in ends)
 
 
 # --- What is asked for ----------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from rawws.compat.websocket.callbacks import SIGNATURES, Callback, Callbacks
 from rawws.compat.websocket.client import WebSocket
 from rawws.compat.websocket.exceptions import WebSocketConnectionClosedException, WebSocketException
 from rawws.compat.websocket.line import CLOSING
-from rawws.compat.websocket.options import HeaderLike, Wishes
+from rawws.compat.websocket.options import HeaderLike, Wishes, close_wish
 from rawws.compat.websocket.reconnecting import Reconnect
 from rawws.compat.websocket.running import Run
 from rawws.core.frames import CloseCode, Opcode
@@ -55,6 +55,7 @@ class WebSocketApp:
     Attributes:
         sock: the `WebSocket` while there is one, else None.
         has_errored: something went wrong on the way.
+        closing: what `close` was told last: the code, the reason and the timeout.
         last_pong_tm: when the last Pong came, as `time.time()`; 0 before.
         last_ping_tm: when the Ping that it answers was sent.
     """
@@ -95,6 +96,7 @@ class WebSocketApp:
         self._tells_closing = compat == "1.9"
         self._keeps_running = False
         self._stopped = threading.Event()
+        self.closing: tuple[int, str, float | None] = (CloseCode.NORMAL, "", CLOSING)
         self.url = url
         self.header = header
         self.get_mask_key = get_mask_key
@@ -150,10 +152,12 @@ class WebSocketApp:
         Raises:
             ValueError: the code or the reason cannot be sent.
         """
+        self.closing = *close_wish(status, reason), timeout
+        # In this order: `run_forever` takes a new connection, and looks after that whether it is to.
+        self._stopped.set()
         sock = self.sock
         if sock is not None:
-            sock.leave(status, reason, timeout)
-        self._stopped.set()
+            sock.leave(*self.closing)
 
     @property
     def keep_running(self) -> bool:
@@ -236,10 +240,12 @@ class WebSocketApp:
         self._stopped.clear()
         self._keeps_running = True
         self.has_errored = False
-        try:
-            return run.run()
-        finally:
-            self._keeps_running = False
+        return run.run()
+
+    def ended(self) -> None:
+        """It runs no longer; `on_close` is to come, and may call `run_forever` again."""
+        self.sock = None
+        self._keeps_running = False
 
     def is_stopped(self, seconds: float) -> bool:
         """Whether `close` was called, or is within so many seconds."""

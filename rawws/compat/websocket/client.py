@@ -22,7 +22,7 @@ from rawws.compat.websocket.exceptions import (
 )
 from rawws.compat.websocket.frames import ABNF, Item, frame_of, known_opcode
 from rawws.compat.websocket.line import CLOSING, Line, open_line
-from rawws.compat.websocket.options import Opening, getdefaulttimeout, opening
+from rawws.compat.websocket.options import Opening, close_wish, getdefaulttimeout, opening
 from rawws.compat.websocket.socketlike import SocketLike
 from rawws.core.errors import LocalProtocolError
 from rawws.core.events import Chunk, Closed
@@ -74,6 +74,7 @@ class WebSocket:
         self._timeout = getdefaulttimeout()
         self._line: Line | None = None
         self._leaving = False
+        self.ending: Closed | None = None
         self._fragments = Opcode.TEXT  # what the message is that `send_frame` sends in fragments
         self.handshake_response: Response | None = None
 
@@ -93,11 +94,13 @@ class WebSocket:
             OSError: the network, or TLS.
         """
         wishes = self.check(options)
+        self.shutdown()  # What it was connected to before.
         try:
             line = open_line(url, wishes, self._started)
         except Exception as error:
             self._line = None
-            raise translated(error) from error.__cause__
+            told = translated(error)
+            raise told from told.__cause__
         assert line.response is not None
         self.handshake_response = Response(101, as_dict(line.response.headers), line.subprotocol)
 
@@ -317,22 +320,20 @@ class WebSocket:
         self.close_within(status, reason, timeout)
 
     def close_within(self, status: int, reason: str | bytes, timeout: float | None) -> Closed | None:
-        """The same; gives back how it ended."""
+        """The same; gives back how it ended, which is `ending` from then on."""
         line = self._line
         if line is None:
             return None
         self.send_close(status, reason)
         line.finish(timeout)
         self._line = None
-        return line.closed
+        self.ending = line.closed
+        return self.ending
 
     def send_close(self, status: int = CloseCode.NORMAL, reason: str | bytes = "") -> None:
         """Begin to close the connection, and do not wait for it."""
         line = self._open_line("socket is already closed.")
-        try:
-            line.start_close(status, reason.decode() if isinstance(reason, bytes) else reason)
-        except LocalProtocolError as error:
-            raise translated(error) from error
+        line.start_close(*close_wish(status, reason))
 
     def leave(self, status: int, reason: str | bytes, timeout: float | None) -> None:
         """Begin to close it, drop it after `timeout` seconds, and wait for neither; while it is opened, drop it."""
@@ -341,10 +342,7 @@ class WebSocket:
         if line is None or line.state is State.CONNECTING:
             self.abort()
             return
-        try:
-            line.leave(status, reason.decode() if isinstance(reason, bytes) else reason, timeout)
-        except LocalProtocolError as error:
-            raise translated(error) from error
+        line.leave(*close_wish(status, reason), timeout)
 
     def abort(self) -> None:
         """Drop the connection now, with no closing handshake; a thread that is receiving is told at once."""

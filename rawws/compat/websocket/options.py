@@ -10,7 +10,10 @@ from typing import Any, TypeAlias, TypedDict
 
 from rawws.compat.websocket.exceptions import LeftOut
 from rawws.core.agreement import Compression
+from rawws.core.errors import ProtocolError
+from rawws.core.frames import encode_close
 from rawws.core.headers import Headers
+from rawws.core.settings import Role
 from rawws.uri import URI
 
 HeaderLike: TypeAlias = Mapping[str, str | None] | Sequence[str] | None
@@ -122,6 +125,20 @@ def opening(options: Mapping[str, Any], **more: Any) -> Opening:
         if name not in known:
             raise TypeError(f"no option is called {name!r}; there are {', '.join(known)}")
     return Opening(**{**options, **more})
+
+
+def close_wish(status: int, reason: str | bytes) -> tuple[int, str]:
+    """The code and the reason of a Close frame.
+
+    Raises:
+        ValueError: they cannot be sent.
+    """
+    text = reason.decode() if isinstance(reason, bytes) else reason
+    try:
+        encode_close(status, text, Role.CLIENT)
+    except ProtocolError as breach:
+        raise ValueError(str(breach)) from breach
+    return status, text
 
 
 # --- Header fields --------------------------------------------------------------------------------------------------

@@ -30,6 +30,10 @@ class App(Protocol):
     has_errored: bool
     last_ping_tm: float
     last_pong_tm: float
+    closing: tuple[int, str, float | None]
+
+    def ended(self) -> None:
+        """It runs no longer."""
 
     def is_stopped(self, seconds: float) -> bool:
         """Whether it was closed, or is within so many seconds."""
@@ -42,7 +46,7 @@ class Run:
         app: whose.
         callbacks: its callbacks.
         sock_options: for `WebSocket`.
-        options: for `WebSocket.connect`; a function, for some are to be asked for anew each time.
+        options: for `WebSocket.connect`.
         reconnect: how long to wait before connecting again.
         tells_closing: `on_error` is told of a Close from the server.
     """
@@ -76,7 +80,7 @@ class Run:
             self._break_off(CloseCode.INTERNAL_ERROR if isinstance(error, Exception) else CloseCode.GOING_AWAY)
             raise
         finally:
-            self._app.sock = None
+            self._app.ended()
             self._callbacks.call(self._app, "on_close", *_told(self._ending))
 
     def _goes_on(self) -> bool:
@@ -94,11 +98,15 @@ class Run:
         """One connection; whether an error ended it."""
         self._ending = None
         sock = self._app.sock = WebSocket(**self._sock_options)
+        if self._app.is_stopped(0):
+            return False
         try:
             sock.connect(self._app.url, **self._options)
         except (WebSocketException, OSError) as error:
             return self._failed(error)
-        if not self._app.is_stopped(0):
+        if self._app.is_stopped(0):
+            sock.leave(*self._app.closing)
+        else:
             self._opened()
         return self._listen(sock)
 
@@ -111,11 +119,11 @@ class Run:
     def _listen(self, sock: WebSocket) -> bool:
         """Call the callbacks until the connection has ended; whether an error ended it."""
         while True:
-            if self._app.is_stopped(0):
-                sock.leave(CloseCode.NORMAL, "", None)  # Does nothing if that was done, as it mostly was.
             try:
                 item = sock.next_item(None)
             except WebSocketException as error:
+                if sock.ending is not None:  # A callback has closed it by `ws.sock.close()`.
+                    return self._closed(sock.ending)
                 end = error.__cause__
                 self._ending = end.closed if isinstance(end, ConnectionClosed) and end.closed.by == "error" else None
                 return self._failed(error)

@@ -381,11 +381,37 @@ def test_options_that_are_wrong(options: dict[str, Any], error: str) -> None:
     assert not any(place.heads)
 
 
-@pytest.mark.parametrize("header", [["no colon"], ["Bad Name: x"], {"Upgrade": "h2c"}, {"X": "a\r\nY: b"}])
+@pytest.mark.parametrize("header", [["no colon"], ["Bad Name: x"], {"Sec-WebSocket-Accept": "x"}, {"X": "a\r\nY: b"}])
 def test_header_fields_that_are_none(header: Any) -> None:
     """What is no field, or is the handshake's own to say."""
     with serving(says()) as place, pytest.raises(ValueError):
         ours.create_connection(place.url, header=header)
+
+
+def test_header_fields_that_were_copied_out_of_a_browser() -> None:
+    """What the handshake says itself it says itself; subprotocols are offered."""
+    header = [
+        "Host: example.com",
+        "Connection: keep-alive, Upgrade",
+        "Upgrade: websocket",
+        "Origin: https://example.com",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
+        "Sec-WebSocket-Protocol: chat, superchat",
+        "User-Agent: Mozilla/5.0",
+    ]
+    with serving(says(close())) as place:
+        ws = ours.create_connection(place.url, header=header)
+        assert "chat" == ws.subprotocol
+        ws.close()
+
+    (head,) = place.heads
+    lines = head.decode().split("\r\n")
+    assert 1 == sum(line.startswith("Sec-WebSocket-Key: ") for line in lines)
+    assert header[5] not in lines
+    assert not any("permessage-deflate" in line for line in lines)
+    assert {header[0], header[3], "Connection: Upgrade", header[8]} < {*lines}
 
 
 def test_old_and_new_options() -> None:

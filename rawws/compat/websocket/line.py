@@ -14,7 +14,7 @@ from rawws.core.events import Chunk, Closed, Event
 from rawws.core.headers import Headers
 from rawws.core.http1 import ClientConnection, Connected, Rejected
 from rawws.core.settings import Limits
-from rawws.endpoint import header_pairs, names, opening_failed
+from rawws.endpoint import header_pairs, opening_failed
 from rawws.plan import Plan, same_origin
 from rawws.session import ConnectionClosed, Patience
 from rawws.uri import URI, parse
@@ -112,15 +112,14 @@ def open_line(url: str, opening: Opening, started: Callable[[Line], object]) -> 
 
 def _planned(uri: URI, opening: Opening) -> Plan:
     """The host that the program names, and its header fields, are for the server of `uri` only."""
-    host, fields = request_fields(opening, uri)
-    offered, limits = names(opening.subprotocols or ()), Limits(message=opening.max_size)
+    said, limits = request_fields(opening, uri), Limits(message=opening.max_size)
 
     def ask(where: URI, headers: Headers) -> ClientConnection:
         return (FrameByFrame if opening.pieces else ClientConnection)(
-            host if same_origin(where, uri) else where.host_header,
+            said.host if same_origin(where, uri) else where.host_header,
             where.target,
             headers=[*headers, *header_pairs(implied_fields(opening, where, headers))],
-            subprotocols=offered,
+            subprotocols=said.subprotocols,
             compression=opening.compression,
             limits=limits,
             stream=opening.pieces,
@@ -128,7 +127,7 @@ def _planned(uri: URI, opening: Opening) -> Plan:
         )
 
     most = 0 if opening.socket is not None else opening.redirect_limit
-    own = tuple(header_pairs(fields))
+    own = tuple(header_pairs(said.fields))
     return Plan(uri, own, lambda: own, ask, _patience(opening), most)
 
 

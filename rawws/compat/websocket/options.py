@@ -6,7 +6,7 @@ import ssl as tls
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 from rawws.compat.websocket.exceptions import LeftOut
 from rawws.core.agreement import Compression
@@ -14,6 +14,7 @@ from rawws.core.errors import ProtocolError
 from rawws.core.frames import encode_close
 from rawws.core.headers import Headers
 from rawws.core.settings import Role
+from rawws.endpoint import names
 from rawws.uri import URI
 
 HeaderLike: TypeAlias = Mapping[str, str | None] | Sequence[str] | None
@@ -144,11 +145,25 @@ def close_wish(status: int, reason: str | bytes) -> tuple[int, str]:
 # --- Header fields --------------------------------------------------------------------------------------------------
 
 
-def request_fields(opening: Opening, uri: URI) -> tuple[str, list[tuple[str, str]]]:
-    """The Host field, and all others that the program says.
+_HANDSHAKE = {"upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"}
+"""Fields that programs repeat, for they were copied out of a browser; the handshake says them itself."""
+
+
+class Said(NamedTuple):
+    """What the program says in the request."""
+
+    host: str
+    subprotocols: tuple[str, ...]
+    fields: list[tuple[str, str]]
+    """All others."""
+
+
+def request_fields(opening: Opening, uri: URI) -> Said:
+    """What the program says in the request to `uri`.
 
     Raises:
         ValueError: a line in `header` is none.
+        TypeError: `header` or `subprotocols` is one `str`.
     """
     header = opening.header() if callable(opening.header) else opening.header
     pairs = list(_pairs(header))
@@ -158,7 +173,10 @@ def request_fields(opening: Opening, uri: URI) -> tuple[str, list[tuple[str, str
     if opening.cookie:
         pairs.append(("Cookie", opening.cookie))
     host = opening.host or given.get("host") or uri.host_header
-    return host, [(name, value) for name, value in pairs if name.lower() != "host"]
+    offered = given.get("sec-websocket-protocol", "").replace(",", " ").split()
+    apart = {"host", "sec-websocket-protocol"} | _HANDSHAKE
+    fields = [(name, value) for name, value in pairs if name.lower() not in apart]
+    return Said(host, names(opening.subprotocols or offered), fields)
 
 
 def implied_fields(opening: Opening, uri: URI, headers: Headers) -> list[tuple[str, str]]:

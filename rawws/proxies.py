@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from rawws.core import rules
 from rawws.core.errors import RemoteProtocolError
@@ -105,11 +104,28 @@ def chosen_proxy(uri: URI, proxy: ProxyLike, is_connected: bool) -> Proxy | None
     return None if is_connected else proxy_for(uri, proxy)
 
 
+# `urllib.request` takes a sixth of the time to import all of this package, and most programs have no proxy to look for.
+
+
+def named_by_environment() -> Mapping[str, str]:
+    """The proxies that the environment names, or the system, by the beginnings of the variables' names."""
+    from urllib.request import getproxies
+
+    return getproxies()
+
+
+def is_bypassed(place: str) -> bool:
+    """Whether the environment, or the system, wants no proxy for this host with its port."""
+    from urllib.request import proxy_bypass
+
+    return bool(proxy_bypass(place))
+
+
 def proxy_for(
     uri: URI,
     proxy: ProxyLike,
-    environment: Callable[[], Mapping[str, str]] = getproxies,
-    bypass: Callable[[str], object] = proxy_bypass,
+    environment: Callable[[], Mapping[str, str]] = named_by_environment,
+    bypass: Callable[[str], bool] = is_bypassed,
 ) -> Proxy | None:
     """The proxy through which to reach `uri`; None for the straight way.
 

@@ -43,7 +43,7 @@ class connect:
         proxy_ssl: a context for a proxy at https://; the default one verifies it.
         redirects: how many are followed, never from wss to ws.  `headers` and the user of the URI do not go to another
             origin.  `ws.redirects` tells where they led.
-        tap: who listens on the wire.
+        tap: who listens on the wire: to what is said with the server, and with the next one after a redirect.
         random: gives that many bytes nobody can predict.
         options: see `Options`.
 
@@ -78,6 +78,8 @@ class connect:
     ) -> None:
         self._plan = plan(uri, headers, origin, subprotocols, compression, user_agent, redirects, random, options)
         check_way(self._plan, ssl is not None, unix is not None or sock is not None)
+        if ssl is None and self._plan.uri.secure:
+            ssl = tls.create_default_context()  # Once, for there may be many attempts.
         self._way = Way(ssl, unix, sock, proxy, proxy_ssl)
         self._tap = tap
         self._random = random

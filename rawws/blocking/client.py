@@ -56,7 +56,7 @@ def connect(
         proxy_ssl: a context for a proxy at https://; the default one verifies it.
         redirects: how many are followed, never from wss to ws.  `headers` and the user of the URI do not go to another
             origin.  `ws.redirects` tells where they led.
-        tap: who listens on the wire.
+        tap: who listens on the wire: to what is said with the server, and with the next one after a redirect.
         random: gives that many bytes nobody can predict.
         options: see `Options`.
 

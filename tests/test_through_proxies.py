@@ -4,6 +4,7 @@ import asyncio
 import logging
 import ssl
 import sys
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -447,6 +448,30 @@ class TestFailures:
                     await opening
 
                 assert peer.rest == await peer.end()
+
+    @pytest.mark.parametrize("kind", ["http", "https", "socks4a", "socks5h"])
+    @behaviour
+    async def test_leave_nothing_wherever_it_is_cancelled(self, kind: str, authority: trustme.CA) -> None:
+        """With asyncio, connecting is cancelled after any number of turns of the loop; nothing is left or logged."""
+        net, context = Asyncio(), trusting(authority)
+        secured = {"context": serving(authority, "127.0.0.1"), "host": "127.0.0.1"} if kind == "https" else {}
+        async with (
+            net.serve(ssl=serving(authority, "127.0.0.1")) as server,
+            Proxy(kind, **secured).listening() as proxy,
+        ):
+            uri = f"wss://127.0.0.1:{server.port}"
+            turns, ws = 0, None
+            while ws is None:
+                opening = asyncio.ensure_future(net.connect(uri, ssl=context, proxy=proxy.url, proxy_ssl=context))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                opening.cancel()
+                with suppress(asyncio.CancelledError):
+                    ws = await opening
+                turns += 1 + turns // 10
+            await ws.close()
+
+        assert turns > 5
 
     @pytest.mark.parametrize("variable", ["", "all_proxy"])
     @behaviour

@@ -84,11 +84,6 @@ class connect:
         self._tap = tap
         self._random = random
 
-    @property
-    def has_socket(self) -> bool:
-        """Whether a socket was given, which is good for one connection."""
-        return self._way.sock is not None
-
     async def _connect(self) -> WebSocket:
         plan, opening = self._plan.begin(), self._plan.patience.opening
         deadline = None if opening is None else asyncio.get_running_loop().time() + opening
@@ -171,7 +166,7 @@ class Reconnecting:
     def __init__(
         self, connecting: connect, backoff: Backoff, retry: Retry | None, random: Callable[[int], bytes]
     ) -> None:
-        if connecting.has_socket:
+        if connecting._way.sock is not None:
             raise ValueError("a socket that is given can be connected once, and not again")
         self._connecting = connecting
         self._attempts = Attempts(backoff, retry, random)

@@ -75,6 +75,7 @@ class _Asking(asyncio.Protocol):
     def _fail(self, error: ProxyError) -> None:
         if not self.opened.done():
             self.opened.set_exception(error)
+            self.opened.exception()  # Who was cancelled before he waited for it is not to be told.
 
 
 class Way(Route):

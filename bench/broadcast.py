@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bench.compressed import EMPTY_BLOCK, OFFER, agreed
+from bench.echo import measure_memory
 from bench.hubs import HUBS
 from bench.load import KEY, READ, REQUEST, Process, hang_up, on_one_core, open_connection, running, shake_hands
 from bench.records import messages
@@ -151,19 +152,35 @@ def measure(process: Process, scenario: Scenario, connections: int, times: int) 
     return Measured(Cost(cpu / count * 1e6, wall / count * 1e6, count), room.leave())
 
 
+def memory(process: Process, connections: int) -> float:
+    """KiB of memory for one more connection that has heard ten compressed messages; of a fresh process."""
+    texts = messages(SIZE, 10)
+    rooms = [Room(process, 20, compressed=True)]
+    rooms[0].say(texts)
+    before = process.memory()
+    rooms.append(Room(process, connections, compressed=True))
+    for text in texts:  # All hear what is said in any room.
+        rooms[1].say([text])
+    grown = process.memory() - before
+    for room in rooms:
+        hang_up([listener.sock for listener in room.listeners], True)
+    return grown / connections / 1024
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m bench.broadcast", description="Sending to many: CPU a recipient")
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--times", type=int, default=20, help="of one measurement")
+    parser.add_argument("--listening", type=int, default=500, help="connections, for the memory; 0 leaves it out")
     parser.add_argument("--only", default="", help="scenarios with this in their name")
     parser.add_argument("--servers", nargs="+", choices=HUBS, metavar="NAME", help=f"of {', '.join(HUBS)}")
     parser.add_argument("--quick", action="store_true", help="a smoke run: one round, few connections")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     if options.quick:
-        options.rounds, options.times, options.connections = 1, 2, 10
+        options.rounds, options.times, options.connections, options.listening = 1, 2, 10, 10
     names = [name for name in present(HUBS) if not options.servers or name in options.servers]
     scenarios = [scenario for scenario in SCENARIOS if options.only in scenario.name]
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
@@ -179,6 +196,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     found = measure(process, scenario, options.connections, options.times)
                     taken[scenario.name].setdefault(name, []).append(found)
     progress("")
+    remembered = {}
+    if options.listening:
+        names_compressed = [name for name in names if name != "tcp"]
+        remembered = measure_memory(names_compressed, options.listening, memory, "bench.hubs")
     costs: Costs = {}
     sizes: dict[str, float] = {}
     for scenario in scenarios:
@@ -186,19 +207,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         costs[scenario.name] = {name: median([each.cost for each in found]) for name, found in of.items()}
         if scenario.compressed:
             sizes = {name: statistics.median(each.size for each in found) for name, found in of.items()}
-    print(as_json(costs, bytes=sizes) if options.json else as_table(costs, sizes, names))
+    more = {"bytes of a compressed payload": sizes, "KiB of memory a connection, compressed": remembered}
+    print(as_json(costs, **more) if options.json else as_table(costs, more, names))
 
 
-def as_table(costs: Costs, sizes: dict[str, float], names: Sequence[str]) -> str:
+def as_table(costs: Costs, more: dict[str, dict[str, float]], names: Sequence[str]) -> str:
     """A line for each scenario, a column for each server; no figure for who does not take part."""
     rows = [["server CPU µs a recipient (websockets / it)", *names]]
     for scenario, of in costs.items():
         cells = dict(zip(of, row_of({name: cost.cpu for name, cost in of.items()}, list(of))))
         rows.append([scenario, *(cells.get(name, "-") for name in names)])
-    if sizes:
-        rows.append(
-            ["bytes of a compressed payload", *(f"{sizes[name]:.0f}" if name in sizes else "-" for name in names)]
-        )
+    for title, of_one in more.items():
+        if of_one:
+            rows.append([title, *(f"{of_one[name]:.3g}" if name in of_one else "-" for name in names)])
     return f"{heading()}\n\n{table(rows)}"
 
 

@@ -49,13 +49,13 @@ Measured = TypeVar("Measured")
 
 
 def measure_memory(
-    names: Sequence[str], connections: int, measure: Callable[[Process, int], Measured]
+    names: Sequence[str], connections: int, measure: Callable[[Process, int], Measured], module: str = "bench.servers"
 ) -> dict[str, Measured]:
     """What `measure` says about so many connections, in a fresh process of each server."""
     found = {}
     for name in names:
         progress(f"memory: {name}")
-        with running([name]) as processes:
+        with running([name], module) as processes:
             found[name] = measure(processes[name], connections)
     progress("")
     return found

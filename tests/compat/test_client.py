@@ -17,7 +17,7 @@ import websocket as theirs
 from rawws import ConnectionClosed, Deflate, RemoteProtocolError, Response, blocking
 from rawws.compat import websocket as ours
 from rawws.compat.websocket.options import tls_context
-from tests.compat.servers import answers_close, close, keeps_silent, says, serving, text, vanishes
+from tests.compat.servers import answers_close, close, keeps_silent, more, ping, says, serving, text, vanishes
 from tests.compat.test_app import LIMIT, echoing, in_thread
 from tests.proxy import PASSWORD, USER, Proxy
 
@@ -123,6 +123,23 @@ def test_what_went_wrong_in_the_opening_handshake_can_be_asked_for() -> None:
         ours.create_connection(place.url)
 
     assert isinstance(error.value.__cause__, RemoteProtocolError)
+
+
+def test_pieces_may_be_received_one_after_the_other() -> None:
+    """With `fire_cont_frame`: by `recv`, or in a loop."""
+    speech = (text("a", False), more(b"b"), text("c", False), more(b"d"), ping(b"?"), text("e"), close())
+    with serving(says(*speech)) as place:
+        ws = ours.create_connection(place.url, fire_cont_frame=True)
+        assert ["a", "b"] == [ws.recv(), ws.recv()]
+        assert ["c", "d", "e"] == list(ws)
+
+
+def test_a_ping_is_passed_over_by_who_wants_messages() -> None:
+    """It is answered, and said by `next` as little as by `recv`."""
+    with serving(says(ping(b"?"), text("a"), ping(b"?"), text("b"))) as place:
+        ws = ours.create_connection(place.url)
+        assert ["a", "b"] == [ws.next(), next(ws)]
+        ws.shutdown()
 
 
 def test_text_as_bytes() -> None:
@@ -329,6 +346,39 @@ def test_tls(secure: str, authority: trustme.CA, tmp_path: Any, monkeypatch: pyt
     ours.create_connection(here).close()
 
 
+def test_a_client_may_have_a_certificate(authority: trustme.CA, tmp_path: Any) -> None:
+    """And a TLS socket of its own is used as it is."""
+    names = {name: str(tmp_path / name) for name in ("ca", "cert", "key")}
+    mine = authority.issue_cert("ann@example.com")
+    authority.cert_pem.write_to_path(names["ca"])
+    mine.cert_chain_pems[0].write_to_path(names["cert"])
+    mine.private_key_pem.write_to_path(names["key"])
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=names["ca"])
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.issue_cert("localhost").configure_cert(context)
+    sslopt = {"ca_certs": names["ca"], "certfile": names["cert"], "keyfile": names["key"], "ecdh_curve": "prime256v1"}
+    with echoing(ssl=context) as url:
+        here = url.replace("ws://127.0.0.1", "wss://localhost")
+        with ours.create_connection(here, sslopt=sslopt) as ws:
+            ws.send("hi")
+            assert "hi" == ws.recv()
+            assert ws.sock is not None
+            assert ("TLSv1.3", "localhost") == (ws.sock.version(), ws.sock.getpeercert()["subjectAltName"][0][1])
+        given = tls_context(sslopt).wrap_socket(
+            socket.create_connection(("127.0.0.1", int(url[:-1].rpartition(":")[2]))), server_hostname="localhost"
+        )
+        with ours.create_connection(here, socket=given) as ws:
+            ws.send("hi")
+            assert "hi" == ws.recv()
+
+
+def test_the_authorities_may_be_a_folder(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in the environment."""
+    monkeypatch.setenv("WEBSOCKET_CLIENT_CA_BUNDLE", str(tmp_path))
+
+    assert [] == tls_context(None).get_ca_certs()
+
+
 def test_who_verifies_nobody_is_warned(secure: str) -> None:
     """CERT_NONE is what many a program has; it runs, and says what that means."""
     with pytest.warns(UserWarning, match="anybody on the way can pose as the server"):
@@ -356,6 +406,8 @@ def test_what_is_left_out_says_so() -> None:
     """With what to use instead."""
     with pytest.raises(NotImplementedError, match=r"use rawws\.aio"):
         ours.WebSocket(dispatcher=object())
+    with pytest.raises(NotImplementedError, match="server_hostname through a proxy"):
+        ours.create_connection("wss://localhost/", sslopt={"server_hostname": "x"}, http_proxy_host="localhost")
     with pytest.raises(NotImplementedError, match=r"4\.1 of RFC 6455"):
         ours.create_connection("ws://localhost/", connection="close")
     with serving(says()) as place:

@@ -34,9 +34,14 @@ def net(request: pytest.FixtureRequest) -> Net:
 def nobody_flushes(nothing_is_left: None) -> Iterator[None]:
     """The thread that writes what was left over ends by itself, a moment after the last connection."""
     yield
+    flushing_ends()
+
+
+def flushing_ends() -> None:
+    """Wait for that."""
     for thread in threading.enumerate():
         if thread.name == "rawws flusher":
-            thread.join(2)
+            thread.join(3)
             assert not thread.is_alive()
 
 
@@ -447,6 +452,35 @@ class TestThreads:
             await until(lambda: "rawws flusher" not in [thread.name for thread in threading.enumerate()])
             done.set()
 
+    def test_are_not_held_up_by_one_that_is_gone(self) -> None:
+        """A socket that was closed meanwhile cannot be polled; its connection says that nothing is left."""
+        flusher = Flusher()
+        one, other = socket.socketpair()
+        one.close()
+        asked = threading.Event()
+        written = threading.Event()
+
+        def is_gone() -> bool:
+            asked.set()
+            return False
+
+        def goes_on() -> bool:
+            written.set()
+            return False
+
+        with other:
+            flusher.add(one, is_gone)
+            flusher.add(other, goes_on)
+            assert asked.wait(3)
+            assert written.wait(3)
+        self.put_away(flusher)
+
+    def put_away(self, flusher: Flusher) -> None:
+        """When its thread has ended."""
+        flushing_ends()
+        flusher._waker.close()
+        flusher._wakee.close()
+
     def test_are_not_held_up_by_one_that_raises(self, log: list[Any]) -> None:
         """What is left for others is written nevertheless; and the next one begins the thread again."""
         flusher = Flusher()
@@ -471,9 +505,6 @@ class TestThreads:
                 flusher.add(one, raises)
                 flusher.add(other, goes_on)
                 assert done.wait(3)
-                thread = flusher._thread
-                if thread is not None:
-                    thread.join(3)
                 assert ArithmeticError is log.pop().exc_info[0]
-        flusher._waker.close()
-        flusher._wakee.close()
+                flushing_ends()
+        self.put_away(flusher)

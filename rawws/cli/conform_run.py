@@ -197,7 +197,7 @@ class Run:
             quiet = self.arguments.quiet or self.arguments.verbose
             with progress(self.terminal.stderr, 0 if quiet else len(cases)) as advance:
                 try:
-                    hears = _Listener(self, advance, asyncio.current_task())
+                    hears = _Listener(self, advance)
                     await run(cases, target, settings_of(self.arguments), hears, self.report)
                 except Unreachable as error:
                     self._gone = True
@@ -347,22 +347,14 @@ class Run:
 
 
 class _Listener:
-    """Hears of each verdict as it comes.
+    """Hears of each verdict as it comes."""
 
-    One that comes when the run is cancelled already is none, and ends the task that it comes from: Ctrl-C goes to the
-    clients as well, that they die of it is found wrong, and in this the cancellation would be lost.
-    """
-
-    def __init__(self, run: Run, advance: Progress, task: "asyncio.Task[None] | None" = None) -> None:
+    def __init__(self, run: Run, advance: Progress) -> None:
         self._run = run
         self._advance = advance
-        self._task = task
         self._bad = 0
 
     def __call__(self, result: Result) -> None:
-        if self._task is not None and self._task.cancelling() and not words.passive(result.id):
-            self._run.report.results.remove(result)
-            raise asyncio.CancelledError
         self._run.judge(result)
         self._bad += result.verdict in (Verdict.FAIL, Verdict.ERROR)
         self._run.heard(result)

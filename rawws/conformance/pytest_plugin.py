@@ -384,7 +384,7 @@ def _run(result: Coroutine[Any, Any, T]) -> T:
 
 
 def _sentence(result: Result) -> str:
-    return f"Expected {result.expected}; got {result.got}." if result.expected else result.reason
+    return f"Expected {result.expected}; got: {result.got}." if result.expected else result.reason
 
 
 def _as_keyword(reason: str) -> str:
@@ -405,7 +405,7 @@ async def _trouble_with(target: ServerTarget) -> str:
         await peer.echoes("anyone?")
         await peer.bye()
     except Wrong as wrong:
-        return f"{target.name} is no echo: expected {wrong.expected}; got {wrong.got}"
+        return f"{target.name} is no echo: expected {wrong.expected}; got: {wrong.got}"
     finally:
         await peer.leave()
     return ""

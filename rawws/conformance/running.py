@@ -64,11 +64,18 @@ async def run(
         report.complete = True
     except (_Enough, TimeoutError):
         pass
+    except BaseException:
+        on_result = _nobody  # It may be its fault.
+        raise
     finally:
         report.problems += course.problems
         conclude(report, cases, on_result)
         report.seconds = round(monotonic() - began, 3)
     return report
+
+
+def _nobody(result: Result) -> None:
+    """Is told nothing."""
 
 
 class _Enough(Exception):

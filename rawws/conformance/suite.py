@@ -152,7 +152,7 @@ def _failed(result: Result, case: Case, target: Target, wrong: Wrong) -> None:
     if "non-minimal-length" in target.declared.lenient and case.group == "6455/5.2/10":
         result.verdict = Verdict.WARN
     result.expected, result.got = wrong.expected, wrong.got
-    result.reason = f"expected {wrong.expected}; got {wrong.got}"
+    result.reason = f"expected {wrong.expected}; got: {wrong.got}"
 
 
 async def run_and_see(case: Case, target: Target, settings: Settings = Settings()) -> Result:

@@ -213,8 +213,13 @@ class ClientTarget:
         try:
             await meeting.another()
             yield meeting.peers
-        finally:
-            await meeting.end()
+        except asyncio.CancelledError:
+            await meeting.end()  # It may well have ended with us.
+            raise
+        except BaseException:
+            _see_no_crash(await meeting.end())
+            raise
+        _see_no_crash(await meeting.end())
 
     def words(self, url: str) -> list[str]:
         """The command that connects to `url`, which stands at its end if it has no place for it."""
@@ -227,7 +232,9 @@ class ClientTarget:
         quiet = asyncio.subprocess.DEVNULL
         whole = {**os.environ, "RAWWS_URL": url, **env}
         try:
-            return await asyncio.create_subprocess_exec(*words, stdin=quiet, stdout=quiet, stderr=quiet, env=whole)
+            return await asyncio.create_subprocess_exec(
+                *words, stdin=quiet, stdout=quiet, stderr=quiet, env=whole, process_group=0
+            )
         except OSError as error:
             raise Unreachable(f"{words[0]}: {error.strerror}") from None
 
@@ -346,21 +353,15 @@ class _Meeting:
         for process in self.processes:
             await process.wait()
 
-    async def end(self) -> None:
-        """Let go of everything, and let the processes end.
-
-        Raises:
-            Wrong: one has crashed.
-        """
+    async def end(self) -> list[int]:
+        """Let go of everything, and let the processes end; their exit statuses."""
         for peer in self.peers:
             await peer.leave()
         while not self._came.empty():
             self._came.get_nowait()[1].transport.abort()
         for server in self._servers:
             server.close()
-        for code in await asyncio.gather(*(self._stop(process) for process in self.processes)):
-            if code < 0:
-                raise Wrong("a client that stays alive", f"it was killed by signal {-code}")
+        return await asyncio.gather(*(self._stop(process) for process in self.processes))
 
     async def _stop(self, process: Process) -> int:
         """Let it end, or make it; the exit status, less than 0 if it was killed by a signal of its own."""
@@ -372,3 +373,9 @@ class _Meeting:
                 process.kill()
             await process.wait()
         return 0
+
+
+def _see_no_crash(statuses: list[int]) -> None:
+    for status in statuses:
+        if status < 0:
+            raise Wrong("a client that stays alive", f"it was killed by signal {-status}")

@@ -35,7 +35,7 @@ def peer(name: str, role: Role = Role.SERVER) -> Peer:
 
 def failed(id: str, got: str = "text 'Hello'", verdict: Verdict = Verdict.FAIL, sent: bytes = b"") -> Result:
     """A case that has failed."""
-    result = Result(id, verdict, f"expected another thing; got {got}", expected="another thing", got=got)
+    result = Result(id, verdict, f"expected another thing; got: {got}", expected="another thing", got=got)
     if sent:
         transcript = Transcript()
         transcript.add(0.0, Role.CLIENT, sent)
@@ -68,7 +68,7 @@ def test_what_is_about_security_is_not_told(id: str) -> None:
     "said",
     [
         "it does not answer any more",
-        "expected a Close; got nothing; afterwards it did not answer any more",
+        "expected a Close; got: nothing; afterwards it did not answer any more",
         "it was killed by signal 11",
         "one more connection",
         "ws://127.0.0.1:4711/: [Errno 111] Connect call failed ('127.0.0.1', 4711)",

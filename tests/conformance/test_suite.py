@@ -86,7 +86,7 @@ class TestVerdict:
         found = verdicts()
 
         assert [Verdict.FAIL, Verdict.WARN, Verdict.INFO, Verdict.FAIL] == [verdict for verdict, _ in found.values()]
-        assert {"expected a pong; got nothing"} == {reason for _, reason in found.values()}
+        assert {"expected a pong; got: nothing"} == {reason for _, reason in found.values()}
 
     def test_of_what_goes_well(self, page: dict[str, Case]) -> None:
         """A MAY says what was seen, and is never a mere pass."""
@@ -123,7 +123,7 @@ class TestVerdict:
 
         family("6455/9/1", MUST)(call)
 
-        assert {"6455/9/1": (Verdict.FAIL, "expected an end of the case; got none within 0.1 s")} == verdicts(
+        assert {"6455/9/1": (Verdict.FAIL, "expected an end of the case; got: none within 0.1 s")} == verdicts(
             per_case=0.1
         )
 

@@ -4,6 +4,7 @@ import contextlib
 import doctest
 import io
 import os
+import random
 import re
 import runpy
 import shlex
@@ -194,14 +195,21 @@ def test_sessions_go_as_the_page_shows(page):
     assert 0 == doctest.DocTestRunner().run(session, out=said.append).failed, "".join(said)
 
 
+def free_port() -> int:
+    """A port of "localhost" that nobody listens on, and that the kernel gives to no client meanwhile."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
 @pytest.mark.parametrize("program, text", blocks("python", "text"))
 def test_programs_print_the_text_below_them(program, text):
     """A program on a page runs as it stands, but for its port, and prints the block that follows.
 
     At port 3128 there is a proxy.
     """
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port = sock.getsockname()[1]
+    port = free_port()
     printed = io.StringIO()
     with Proxy().in_background() as proxy, contextlib.redirect_stdout(printed):
         exec(program.replace("8765", str(port)).replace("3128", str(proxy.port)), {"__name__": "__main__"})

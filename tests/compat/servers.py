@@ -96,7 +96,7 @@ def answers_close(*frames: bytes) -> Script:
 def read_to_the_end(sock: socket.socket) -> bytes:
     """What still comes, until the client has gone, or says nothing for a moment."""
     came = b""
-    sock.settimeout(0.3)
+    sock.settimeout(0.15)
     with contextlib.suppress(OSError):
         while data := sock.recv(4096):
             came += data

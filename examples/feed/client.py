@@ -27,7 +27,8 @@ async def run(url: str, symbols: list[str], slow: float) -> None:
 
     async for ws in reconnect(url, backoff=BACKOFF, retry=failed):
         try:
-            await follow(ws, view, screen, slow)
+            async with ws:
+                await follow(ws, view, screen, slow)
         except ConnectionClosed as end:
             screen.show(f"connection lost ({end.code}); trying again")
         else:

@@ -64,7 +64,10 @@ class Hub:
             self._send(line, delta, Position(delta.run, delta.after))
 
     def replace(self, book: Book) -> None:
-        """Begin with a book, or go on with one after a gap."""
+        """Begin with a book, or go on with one after a gap, if it is news."""
+        known = self.lines.get(book.symbol)
+        if known is not None and known.book.run == book.run and known.book.sequence >= book.sequence:
+            return
         line = self.lines[book.symbol] = Line(book, self._followers(book.symbol))
         self._send(line, book, None)
 

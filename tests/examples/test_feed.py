@@ -7,11 +7,9 @@ import socket
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from copy import deepcopy
-from functools import wraps
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -27,13 +25,10 @@ from rawws import ConnectionClosed
 from rawws.aio import WebSocket, connect
 from tests.chromium import chromium
 from tests.devtools import Browser, browsing
+from tests.examples.feeding import EURO, ROOT, SECONDS, in_time, port_of, running
 from tests.interop.links import missing
 
-ROOT = Path(__file__).parent.parent.parent
-EURO = "EUR/USD"
 NAMES = [symbol.symbol for symbol in SYMBOLS]
-SECONDS = 15.0
-"""For one test of the server, on a machine that has much else to do."""
 
 levels = st.dictionaries(st.integers(1, 12), st.integers(1, 5), max_size=8)
 sides = st.tuples(levels, levels)
@@ -151,16 +146,6 @@ def test_who_comes_from_nowhere_gets_a_snapshot(position):
 
 
 # --- The server -------------------------------------------------------------------------------------------------------
-
-
-def in_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Make a test of a coroutine, with a limit."""
-
-    @wraps(test)
-    def run(*arguments: Any, **fixtures: Any) -> None:
-        asyncio.run(asyncio.wait_for(test(*arguments, **fixtures), SECONDS))
-
-    return run
 
 
 class Exchange:
@@ -324,7 +309,7 @@ async def not_reading(url: str) -> AsyncIterator[WebSocket]:
     """A connection with small buffers, from which nobody reads for now."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    sock.connect(("127.0.0.1", int(url.rpartition(":")[2].strip("/"))))
+    sock.connect(("127.0.0.1", port_of(url)))
     async with connect(url, sock=sock, receive_limit=1024) as ws:
         yield ws
 
@@ -371,22 +356,6 @@ async def test_who_goes_on_and_on_is_told_to_go():
 # --- As it is started -------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def running(*options: str, port: int = 0) -> Iterator[str]:
-    """`python -m examples.feed`, until the block ends; where it serves."""
-    command = [sys.executable, "-m", "examples.feed", "--port", str(port), *options]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line.startswith("Open http://localhost:"), line + process.communicate(timeout=SECONDS)[1]
-        yield line.split()[1]
-    finally:
-        process.terminate()
-        _, complaints = process.communicate(timeout=SECONDS)
-    assert "" == complaints
-
-
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A Chromium."""
@@ -414,7 +383,7 @@ def test_pages_move_and_come_back(browser, tmp_path):
         assert page("at('told').textContent").startswith("Connection lost at ")
         assert "connection lost" == page("at('state').textContent")
         page("const before = books.get('EUR/USD').run;")
-    with running("--rate", "10", port=int(url.rpartition(":")[2].strip("/"))):
+    with running("--rate", "10", port=port_of(url)):
         for page in pages:
             page.until("at('bar').className === 'back' && at('main').className === ''")
             page.until("[...books.values()].every(book => book.run !== before && book.sequence > 245)")
@@ -448,7 +417,7 @@ def test_the_client_in_a_terminal_comes_back():
         begun = [next(client.stdout) for _ in range(5)]
     while not (line := next(client.stdout)).startswith(("the server has closed", "connection lost")):
         assert line.startswith("USD/TRY")
-    with running("--rate", "10", port=int(url.rpartition(":")[2].strip("/"))):
+    with running("--rate", "10", port=port_of(url)):
         while not next(client.stdout).startswith("connected to process"):
             pass
         again = [next(client.stdout) for _ in range(5)]

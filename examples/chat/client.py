@@ -11,7 +11,7 @@ import asyncio
 import getpass
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import suppress
 from time import localtime, strftime
 from typing import Any
@@ -21,60 +21,77 @@ from rawws import ConnectionClosed
 from rawws.aio import WebSocket, connect
 
 
-class Terminal:
-    """One member at a terminal."""
+class Line:
+    """A member with a connection that comes back.
 
-    def __init__(self, url: str, member: Member) -> None:
-        self._url = url
-        self._member = member
+    Args:
+        connections: one after another, as `connect` and `reconnect` give them.
+        show: is called with what the server says, and with None when the connection is lost.
+    """
+
+    def __init__(
+        self, connections: AsyncIterable[WebSocket], member: Member, show: Callable[[dict[str, Any] | None], object]
+    ) -> None:
+        self.member = member
+        self._connections = connections
+        self._show = show
         self._ws: WebSocket | None = None
         self._speaking = asyncio.Lock()  # Nothing is said in the midst of a greeting.
 
-    async def run(self) -> None:
-        """Talk until the input ends, and everything that was typed is accepted."""
-        staying = asyncio.create_task(self._stay())
-        async for line in _lines():
-            if line.strip():
-                await self._say(line.strip())
-        while self._member.outbox and not staying.done():
-            await asyncio.sleep(0.05)
-        staying.cancel()
-        if self._ws is not None:
-            await self._ws.close()
-
-    async def _stay(self) -> None:
-        """Be in the room, and come back whenever the connection is lost."""
-        async for ws in connect(self._url):
-            try:
-                async with self._speaking:
-                    for message in self._member.greeting():
-                        await ws.send(message)
-                    self._ws = ws
-                async for told in ws:
-                    self._show(self._member.hear(told))
-            except ConnectionClosed:
-                pass
+    async def stay(self) -> None:
+        """Be in the room, and come back whenever the connection is lost, until this is cancelled."""
+        async for ws in self._connections:
+            async with ws:
+                with suppress(ConnectionClosed):
+                    await self._greet(ws)
+                    async for told in ws:
+                        self._show(self.member.hear(told))
             self._ws = None
-            print("* The connection is lost; trying again", file=sys.stderr)
+            self._show(None)
 
-    async def _say(self, text: str) -> None:
+    async def say(self, text: str) -> None:
+        """Say something: now, or with the next greeting."""
         async with self._speaking:
-            said = self._member.say(text)
-            with suppress(ConnectionClosed):  # It is in the outbox, and goes with the next greeting.
+            said = self.member.say(text)
+            with suppress(ConnectionClosed):
                 if self._ws is not None:
                     await self._ws.send(said)
 
-    def _show(self, told: dict[str, Any]) -> None:
-        match told["kind"]:
-            case "welcome":
-                missed = f"; {told['missed']} messages are not kept any more" if told["missed"] else ""
-                print(f"* You are in {told['room']}{missed}", file=sys.stderr)
-            case "messages":
-                for message in told["messages"]:
-                    at = strftime("%H:%M", localtime(message["time"]))
-                    print(f"{at} {_plain(message['name'])}: {_plain(message['text'])}", flush=True)
-            case "error":
-                print(f"* {told['error']}", file=sys.stderr)
+    async def _greet(self, ws: WebSocket) -> None:
+        async with self._speaking:
+            for said in self.member.greeting():
+                await ws.send(said)
+            self._ws = ws
+
+
+async def talk(url: str, member: Member) -> None:
+    """Talk until the input ends, and everything that was typed is accepted."""
+    line = Line(connect(url), member, show)
+    staying = asyncio.create_task(line.stay())
+    async for typed in _lines():
+        if typed.strip():
+            await line.say(typed.strip())
+    while member.outbox and not staying.done():
+        await asyncio.sleep(0.05)
+    staying.cancel()
+    with suppress(asyncio.CancelledError):
+        await staying
+
+
+def show(told: dict[str, Any] | None) -> None:
+    """Print what the server says: messages as the output, and the rest beside it."""
+    match told:
+        case None:
+            print("* The connection is lost; trying again", file=sys.stderr)
+        case {"kind": "welcome", "room": room, "missed": missed}:
+            gone = f"; {missed} messages are not kept any more" if missed else ""
+            print(f"* You are in {_plain(room)}{gone}", file=sys.stderr)
+        case {"kind": "messages", "messages": messages}:
+            for message in messages:
+                at = strftime("%H:%M", localtime(message["time"]))
+                print(f"{at} {_plain(message['name'])}: {_plain(message['text'])}", flush=True)
+        case {"kind": "error", "error": error}:
+            print(f"* {_plain(error)}", file=sys.stderr)
 
 
 def _plain(text: str) -> str:
@@ -104,7 +121,7 @@ def main() -> None:
     parser.add_argument("--name", default=getpass.getuser())
     arguments = parser.parse_args()
     with suppress(KeyboardInterrupt):
-        asyncio.run(Terminal(arguments.url, Member(arguments.room, arguments.name)).run())
+        asyncio.run(talk(arguments.url, Member(arguments.room, arguments.name)))
 
 
 if __name__ == "__main__":

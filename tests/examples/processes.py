@@ -1,11 +1,13 @@
-"""Programs that the tests of the examples start, and end."""
+"""What the tests of the examples need: programs that are started and ended, and time that is not endless."""
 
+import asyncio
+import inspect
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,19 +32,18 @@ def needed(program: str) -> str:
 
 
 @contextmanager
-def running(*command: str | Path, how: int = signal.SIGTERM) -> Iterator["subprocess.Popen[str]"]:
-    """A program, ended with a signal by the end of the block."""
+def running(*command: str | Path) -> Iterator["subprocess.Popen[str]"]:
+    """A program, ended by the end of the block."""
     process = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     try:
         yield process
     finally:
-        stop(process, how)
+        stop(process)
 
 
-def stop(process: "subprocess.Popen[Any]", how: int = signal.SIGTERM) -> None:
+def stop(process: "subprocess.Popen[Any]") -> None:
     """End a program, if it has not ended."""
-    if process.poll() is None:
-        process.send_signal(how)
+    process.terminate()
     try:
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
@@ -53,6 +54,35 @@ def stop(process: "subprocess.Popen[Any]", how: int = signal.SIGTERM) -> None:
             pipe.close()
 
 
+def wait_for_port(port: int, process: "subprocess.Popen[Any]") -> None:
+    """Wait until a program listens."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            assert process.poll() is None, "it has ended"
+            assert time.monotonic() < deadline, "it does not listen"
+            time.sleep(0.02)
+        else:
+            return
+
+
 def python(module: str, *arguments: str | Path) -> list[str]:
     """The command that runs a module."""
     return [sys.executable, "-m", module, *map(str, arguments)]
+
+
+def awaited(test: Callable[..., Any]) -> Callable[..., None]:
+    """Run a test that is a coroutine function, and not for ever."""
+
+    def run(*args: Any, **kwargs: Any) -> None:
+        async def limited() -> None:
+            async with asyncio.timeout(PATIENCE):
+                await test(*args, **kwargs)
+
+        asyncio.run(limited())
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    run.__signature__ = inspect.signature(test)  # type: ignore[attr-defined]
+    return run

@@ -147,7 +147,7 @@ def _page(found: Found) -> Iterator[str]:
         sorted(found.loud, key=lambda one: order(one.id)), lambda one: words.section_of(one.id)
     ):
         yield from ("", f"## {rfc(section)} {TITLES.get(section, '')}".rstrip())
-        for _, family in groupby(group, _asked_for):
+        for _, family in groupby(group, lambda one: _asked_for(one.id)):
             yield from _family(list(family), peer.role)
 
 
@@ -187,9 +187,9 @@ def _often(found: Found) -> Iterator[str]:
     )
 
 
-def _asked_for(result: Result) -> tuple[str, str, str]:
+def _asked_for(id: str) -> tuple[str, str, str]:
     """What stands above a table: in some families the requirement is not the same everywhere."""
-    case = CASES[result.id]
+    case = CASES[id]
     return case.group, case.level.value, case.requirement
 
 
@@ -311,7 +311,10 @@ def _cell(fails: int, warns: int) -> str:
 def common(found: Sequence[Found]) -> Iterator[str]:
     """What is found of more than half."""
     times = Counter(result.id for one in found for result in one.loud)
-    most = sorted((id for id, count in times.items() if 2 * count > len(found)), key=order)
+    frequent = sorted((id for id, count in times.items() if 2 * count > len(found)), key=order)
+    most: dict[tuple[str, str, str], list[str]] = {}
+    for id in frequent:
+        most.setdefault(_asked_for(id), []).append(id)
     yield ""
     if not most:
         yield "No case is found of more than half of them."
@@ -319,7 +322,7 @@ def common(found: Sequence[Found]) -> Iterator[str]:
     yield f"Found of more than half of the {len(found)}:"
     yield from table(
         ["cases", "what is asked for", "level", f"of {len(found)}"],
-        (_shared(list(ids), times) for _, ids in groupby(most, words.family_of)),
+        (_shared(ids, times) for ids in most.values()),
     )
 
 

@@ -288,8 +288,9 @@ class TestTLS:
     async def test_is_part_of_the_time_to_open(self, net: Net, kind: str, authority: trustme.CA) -> None:
         """A server that does not even begin TLS is given up in `open_timeout`."""
         secured = {"context": serving(authority), "host": "localhost"} if kind == "https" else {}
-        async with listening() as place, Proxy(kind, **secured).listening() as proxy, asyncio.timeout(2):
-            options = {"ssl": trusting(authority), "proxy_ssl": trusting(authority), "open_timeout": SLOWLY}
+        async with listening() as place, Proxy(kind, **secured).listening() as proxy, asyncio.timeout(4):
+            # Enough for the proxy: it is not its silence that is waited for.
+            options = {"ssl": trusting(authority), "proxy_ssl": trusting(authority), "open_timeout": 5 * SLOWLY}
             with pytest.raises(TimeoutError) as raised:
                 await net.connect(place.uri.replace("ws:", "wss:"), proxy=proxy.url, **options)
 

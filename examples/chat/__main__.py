@@ -70,13 +70,15 @@ async def serve_several(arguments: argparse.Namespace) -> None:
         port = reserved.getsockname()[1]
         ready = [asyncio.get_running_loop().create_future() for _ in range(arguments.processes)]
         tasks = [asyncio.create_task(_keep_one(arguments, port, first)) for first in ready]
-        pids = await asyncio.gather(*ready)
-        print(f"The chat is on http://{arguments.host}:{port}  (Ctrl-C ends it)", flush=True)
-        print(f"It is served by {len(pids)} processes: {' '.join(map(str, pids))}", flush=True)
-        await ended.wait()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            pids = await asyncio.gather(*ready)
+            print(f"The chat is on http://{arguments.host}:{port}  (Ctrl-C ends it)", flush=True)
+            print(f"It is served by {len(pids)} processes: {' '.join(map(str, pids))}", flush=True)
+            await ended.wait()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _keep_one(arguments: argparse.Namespace, port: int, ready: "asyncio.Future[int]") -> None:
@@ -88,7 +90,11 @@ async def _keep_one(arguments: argparse.Namespace, port: int, ready: "asyncio.Fu
         )
         assert process.stdout is not None
         try:
-            if await process.stdout.readline() and not ready.done():
+            has_begun = await process.stdout.readline()
+            if not ready.done():
+                if not has_begun:
+                    ready.set_exception(OSError("a process did not start"))
+                    return
                 ready.set_result(process.pid)
             print(f"process {process.pid} ended with {await process.wait()}; another takes its place", file=sys.stderr)
             await asyncio.sleep(1)
@@ -100,8 +106,12 @@ async def _keep_one(arguments: argparse.Namespace, port: int, ready: "asyncio.Fu
 
 def main() -> None:
     arguments = arguments_of()
-    with suppress(KeyboardInterrupt):
+    try:
         asyncio.run(serve_several(arguments) if arguments.processes > 1 else serve_one(arguments))
+    except KeyboardInterrupt:
+        pass
+    except OSError as error:
+        sys.exit(f"The chat cannot be served: {error}")
 
 
 if __name__ == "__main__":

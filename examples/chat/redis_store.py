@@ -53,8 +53,11 @@ class Shared:
         self._overhearing: asyncio.Task[None] | None = None
 
     async def start(self, overhear: Overhear) -> None:
-        await self._redis.set("chat:log", uuid4().hex, nx=True)
-        self.log = await self._redis.get("chat:log")
+        try:
+            await self._redis.set("chat:log", uuid4().hex, nx=True)
+            self.log = await self._redis.get("chat:log")
+        except RedisError as error:
+            raise Unavailable(f"Redis: {error}") from error
         self._overhearing = asyncio.create_task(self._listen(overhear))
 
     async def stop(self) -> None:

@@ -20,7 +20,7 @@ Overhear: TypeAlias = Callable[[str, str, Note], object]
 """Is called with a note of another process: the room, the process, the note."""
 
 
-class Unavailable(Exception):
+class Unavailable(OSError):
     """The store cannot be reached just now: nothing is known about what was asked for."""
 
 
@@ -31,7 +31,7 @@ class Store(Protocol):
     """Which numbers these are: another log begins at 1 again."""
 
     async def start(self, overhear: Overhear) -> None:
-        """Begin."""
+        """Begin.  Raises `Unavailable`."""
 
     async def stop(self) -> None:
         """End."""

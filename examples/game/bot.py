@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import math
 import secrets
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeAlias
@@ -17,7 +16,8 @@ from rawws.aio import WebSocket, reconnect
 
 THINKS = 5
 """It thinks about each fifth state, as people do not think all the time."""
-BACKOFF = Backoff(first=0.25, most=5.0, steady=5.0)
+BACKOFF = Backoff(first=0.25, most=2.0, steady=5.0)
+"""The longest delay is well below the time that the ship waits."""
 
 Say: TypeAlias = Callable[[str], object]
 
@@ -83,11 +83,14 @@ def main() -> None:
 
 async def _watch(url: str, name: str) -> None:
     view = View()
-    playing = asyncio.create_task(play(url, name, view, lambda text: print(text, file=sys.stderr)))
+    playing = asyncio.create_task(play(url, name, view, lambda text: print(text, flush=True)))
     while not playing.done():
         await asyncio.wait([playing], timeout=5)
         if view.me is not None and view.trips:
-            print(f"{view.me.points} points, {len(view.ships)} ships, {1000 * view.trips[-1]:.1f} ms there and back")
+            print(
+                f"{view.me.points} points, {len(view.ships)} ships, {1000 * view.trips[-1]:.1f} ms there and back",
+                flush=True,
+            )
     playing.result()
 
 

@@ -8,9 +8,11 @@ from copy import copy
 from random import Random
 from typing import Any
 
-from rawws import ConnectionClosed, aio, blocking
+from rawws import ConnectionClosed, HandshakeRejected, RemoteProtocolError, aio, blocking
+from rawws.conformance.called import CalledTarget
 from rawws.conformance.case import Case, Declared, Tier
 from rawws.conformance.line import Patience
+from rawws.conformance.own import obey
 from rawws.conformance.running import run
 from rawws.conformance.suite import Report, Settings, select
 from rawws.conformance.target import ClientTarget, ServerTarget, Target
@@ -25,6 +27,10 @@ AMPLE = Patience(reply=10.0, close=5.0)
 """For what is right in animals: where it comes, it comes at once, so waiting costs nothing."""
 LITTLE = Patience(reply=0.5, close=0.2)
 """For what is known to be wrong: perhaps nothing comes at all."""
+
+
+ENDS = (ConnectionClosed, HandshakeRejected, RemoteProtocolError, OSError)
+"""How a client of ours may end: it has told whoever called it."""
 
 
 class Client(ClientTarget):
@@ -77,22 +83,14 @@ class Expecting:
 # --- Our own four endpoints ---------------------------------------------------------------------------------------
 
 
-async def obey(ws: Any) -> None:
-    """Echo, and close when told to."""
-    async for message in ws:
-        if isinstance(message, str) and message.startswith("/close "):
-            await ws.close(int(message.split()[1]))
-        else:
-            await ws.send(message)
-
-
 def obey_blocking(ws: blocking.WebSocket) -> None:
-    """The same, in a thread."""
+    """The same as `obey`, in a thread."""
     for message in ws:
-        if isinstance(message, str) and message.startswith("/close "):
-            ws.close(int(message.split()[1]))
+        command, _, number = message.partition(" ") if isinstance(message, str) else ("", "", "")
+        if command == "/close":
+            ws.close(int(number))
         else:
-            ws.send(message)
+            ws.send(bytes(int(number)) if command == "/send" else message)
 
 
 @contextlib.asynccontextmanager
@@ -120,7 +118,7 @@ async def aio_client(options: dict[str, Any], **target: Any) -> AsyncIterator[Ta
     """Our client with asyncio."""
 
     async def runs(url: str) -> None:
-        with contextlib.suppress(ConnectionClosed, OSError):
+        with contextlib.suppress(*ENDS):
             async with aio.connect(url, **options) as ws:
                 await obey(ws)
 
@@ -132,10 +130,10 @@ async def blocking_client(options: dict[str, Any], **target: Any) -> AsyncIterat
     """Our client that blocks, each in a thread."""
 
     def in_thread(url: str) -> None:
-        with contextlib.suppress(ConnectionClosed, OSError), blocking.connect(url, **options) as ws:
+        with contextlib.suppress(*ENDS), blocking.connect(url, **options) as ws:
             obey_blocking(ws)
 
-    yield Client(lambda url: asyncio.to_thread(in_thread, url), **target)
+    yield CalledTarget(in_thread, **target)
 
 
 OURS = {

@@ -25,13 +25,22 @@ from rawws.aio import reconnect
 
 
 class Crowd:
-    """All members, and what they have seen."""
+    """All members, and what they have seen.
+
+    Attributes:
+        lost_connections: how many were.
+        latencies: seconds from `say` to what a member has shown, of each.
+        shown: what each member has shown, in order.
+        lines: their connections.
+        begun: whether all are there and talk.
+    """
 
     def __init__(self, where: str, members: int, rooms: int) -> None:
         self.lost_connections = 0
         self.latencies: list[float] = []
         self.shown: dict[Member, list[str]] = {}
         self.lines: list[Line] = []
+        self.begun = asyncio.Event()
         self._said_at: dict[str, float] = {}
         self._here: set[Member] = set()
         for number in range(members):
@@ -47,6 +56,7 @@ class Crowd:
             async with asyncio.timeout(60):
                 while len(self._here) < len(self.lines):
                     await asyncio.sleep(0.01)
+            self.begun.set()
             await asyncio.gather(*(self._talk(line, messages, interval) for line in self.lines))
             async with asyncio.timeout(60):
                 while self.lost or any(line.member.outbox for line in self.lines):
@@ -116,13 +126,21 @@ async def run(arguments: argparse.Namespace) -> None:
         if arguments.processes > 1:
             pids = [int(pid) for pid in (await server.stdout.readline()).decode().partition(": ")[2].split()]
         crowd = Crowd(found[1], arguments.members, arguments.rooms)
-        if arguments.kill is not None:
-            asyncio.get_running_loop().call_later(arguments.kill, os.kill, pids.pop(), signal.SIGKILL)
-        await crowd.run(arguments.messages, arguments.interval)
+        async with asyncio.TaskGroup() as group:
+            if arguments.kill is not None:
+                group.create_task(kill_later(crowd, arguments.kill, pids.pop()))
+            await crowd.run(arguments.messages, arguments.interval)
         report(crowd, pids)
     finally:
         server.terminate()
         await server.wait()
+
+
+async def kill_later(crowd: Crowd, seconds: float, pid: int) -> None:
+    """Kill a process, so many seconds after all have begun to talk."""
+    await crowd.begun.wait()
+    await asyncio.sleep(seconds)
+    os.kill(pid, signal.SIGKILL)
 
 
 def report(crowd: Crowd, pids: list[int]) -> None:

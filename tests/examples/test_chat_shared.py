@@ -5,8 +5,6 @@ Everybody sees every message of the room once, all in one order, also when a pro
 
 import asyncio
 import json
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
@@ -15,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from examples.chat.load import Crowd
+from examples.chat.load import Crowd, kill_later
 from examples.chat.member import Member
 from rawws.aio import connect
 from tests.examples.chatting import browser as browser
@@ -68,8 +66,7 @@ async def test_a_killed_process_takes_nothing_along(redis):
     """Its members come back through the others, with what they had said again, and with what was said meanwhile."""
     with served("--port", "0", "--redis", redis, "--processes", "3") as chat:
         crowd = Crowd(chat.where, MEMBERS, ROOMS)
-        asyncio.get_running_loop().call_later(0.7, os.kill, chat.pids[0], signal.SIGKILL)
-        await crowd.run(MESSAGES, 0.15)
+        await asyncio.gather(crowd.run(MESSAGES, 0.15), kill_later(crowd, 0.4, chat.pids[0]))
 
     nothing_is_lost(crowd)
     assert 0 < crowd.lost_connections < MEMBERS
@@ -85,7 +82,8 @@ async def test_redis_may_be_away_for_a_moment(tmp_path):
         chat = stack.enter_context(served("--port", "0", "--redis", redis, "--processes", "3"))
         crowd = Crowd(chat.where, MEMBERS, ROOMS)
         talking = asyncio.create_task(crowd.run(MESSAGES, 0.1))
-        await asyncio.sleep(0.7)
+        await crowd.begun.wait()
+        await asyncio.sleep(0.3)
         first.close()
         await asyncio.sleep(0.2)
         stack.enter_context(redis_on(port, tmp_path))
@@ -147,8 +145,7 @@ def test_behind_a_proxy(proxy, redis, browser, tmp_path):
         crowd = Crowd(where, MEMBERS, ROOMS)
 
         async def kill_one() -> None:
-            asyncio.get_running_loop().call_later(0.5, os.kill, servers[0].pids[0], signal.SIGKILL)
-            await crowd.run(MESSAGES, 0.15)
+            await asyncio.gather(crowd.run(MESSAGES, 0.15), kill_later(crowd, 0.4, servers[0].pids[0]))
 
         awaited(kill_one)()
         say(bob, "still here")

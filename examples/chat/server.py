@@ -18,8 +18,8 @@ from rawws.aio import WebSocket, broadcast
 
 TICK = 5.0
 """Seconds between two reminders of who is here.  What another process has not said for three of them is over."""
-BATCH = 50
-"""Messages that are sent at once to who catches up."""
+BATCH = 20
+"""Messages that are sent at once to who catches up; the longest fill no more than what may wait."""
 BEHIND = 256 * 1024
 """Bytes that may wait for a member.  Who is further behind is closed with 1008, and comes back for what it missed."""
 PACE = 0.02

@@ -3,19 +3,20 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples.chat.__main__ import MAX_SIZE
+from examples.chat.__main__ import MAX_SIZE, arguments_of
 from examples.chat.history import KEEP, NEWCOMER, History, Message
 from examples.chat.member import Member
 from examples.chat.protocol import NAME, TEXT, Join, Mistake, Say, Typing, read
@@ -83,8 +84,9 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=80),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["kind", "room", "name", "seen", "log", "id", "text"]), inner)
+        | st.dictionaries(st.sampled_from(["kind", "room", "name", "seen", "log", "id", "text"]), inner, max_size=4)
     ),
+    max_leaves=4,
 )
 LIKELY = st.fixed_dictionaries(
     {"kind": st.sampled_from(["join", "say", "typing", "shout"])},
@@ -465,7 +467,7 @@ def typing_at(where: str, name: str) -> Iterator["subprocess.Popen[str]"]:
     """The client for a terminal."""
     command = python("examples.chat.client", f"ws://{where}", "--name", name)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, text=True, **pipes)  # type: ignore[call-overload]
+    process = subprocess.Popen(command, text=True, cwd=ROOT, **pipes)  # type: ignore[call-overload]
     try:
         yield process
     finally:
@@ -474,16 +476,17 @@ def typing_at(where: str, name: str) -> Iterator["subprocess.Popen[str]"]:
 
 def test_terminals_talk_and_outlive_a_restart(tmp_path):
     """What is typed while the server is gone is said when it is back, once, and the history is the old one."""
-    port, options = free_port(), ("--keep", tmp_path / "chat.db")
-    with typing_at(f"127.0.0.1:{port}", "Ann") as ann, typing_at(f"127.0.0.1:{port}", "Bob") as bob:
-        with served("--port", str(port), *options):
+    options = ("--port", str(free_port()), "--keep", tmp_path / "chat.db")
+    with ExitStack() as stack:
+        with served(*options) as chat:
+            ann, bob = (stack.enter_context(typing_at(chat.where, name)) for name in ("Ann", "Bob"))
             for process in (ann, bob):
                 assert "* You are in lobby\n" == line_of(process.stderr)
             type_in(ann, "one")
             assert "Ann: one" == line_of(bob.stdout)[6:-1]
         assert "* The connection is lost; trying again\n" == line_of(bob.stderr)
         type_in(bob, "two")
-        with served("--port", str(port), *options):
+        with served(*options):
             assert ["Ann: one", "Bob: two"] == [line_of(ann.stdout)[6:-1] for _ in range(2)]
             assert "Bob: two" == line_of(bob.stdout)[6:-1]
             for process in (ann, bob):
@@ -501,6 +504,27 @@ def type_in(process: "subprocess.Popen[str]", text: str) -> None:
 def line_of(pipe: Any) -> str:
     """The next line that it prints."""
     return str(pipe.readline())
+
+
+def test_the_load_run_finds_nothing_lost():
+    """A small one, as it is started: it says how much arrived, and how late."""
+    options = ("--members", "12", "--rooms", "3", "--messages", "2", "--interval", "0.1")
+    done = subprocess.run(python("examples.chat.load", *options), cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert "" == done.stderr
+    assert re.fullmatch(
+        r"said 24, delivered 96; lost 0, doubled 0, orders in a room 1; connections lost 0\n"
+        r"p50 \d+\.\d ms, p99 \d+\.\d ms; memory \d+ MiB\n",
+        done.stdout,
+    )
+
+
+def test_several_processes_need_redis(capsys):
+    """What is said in one has to reach the others, so the command asks for it."""
+    with pytest.raises(SystemExit):
+        arguments_of(["--processes", "3"])
+
+    assert "--processes needs --redis" in capsys.readouterr().err
 
 
 # --- In browsers ------------------------------------------------------------------------------------------------------

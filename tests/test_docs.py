@@ -28,6 +28,8 @@ from rawws.core.headers import accept_for, read_extensions
 from rawws.core.rules import RULES
 from rawws.core.settings import Role
 from rawws.core.upgrade import ClientUpgrade, UpgradeRequest
+from tests import consoles
+from tests.compat.test_note import PROGRAM
 from tests.proxy import Proxy
 from tests.wire import Wire, chopped, receive
 
@@ -286,6 +288,26 @@ def test_commands_go_well(page, tmp_path, monkeypatch, request):
     assert dict.fromkeys(codes, 0) == codes
 
 
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if "```console\n" in page.read_text()],
+    ids=lambda page: f"{page.parent.name}-{page.name}",
+)
+def test_what_is_typed_at_a_terminal_says_what_stands_below(page, tmp_path):
+    """A session on a page, with all its servers, can be typed beside the files of the page and goes as it is shown."""
+    text = page.read_text()
+
+    for shown, really in consoles.run_session(text, tmp_path):
+        assert shown == really
+
+
+def test_the_program_of_the_note_is_the_note_s():
+    """The Turkish page changes no more of it than the tests of the callback client do, and where it connects."""
+    page = (ROOT / "docs" / "tr" / "README.md").read_text()
+
+    assert PROGRAM.replace("echo.websocket.org", "localhost:8765") in page
+
+
 @pytest.mark.parametrize("text", blocks("toml"))
 def test_expectations_can_be_read(text):
     """A file of expected failures on a page is one."""
@@ -305,7 +327,8 @@ def test_every_block_of_a_page_is_of_a_kind_that_is_run():
 
     assert {} == {kind: 0 for kind, all_ in run.items() if len(all_) != found.count(f"```{kind}\n")}
     assert len(blocks("python", "text")) == found.count("```python\n")
-    assert set() == set(re.findall(r"^```(\w+)$", found, re.MULTILINE)) - {*run, "python", "text", "sh", "toml"}
+    others = {"python", "text", "sh", "console", "toml"}
+    assert set() == set(re.findall(r"^```(\w+)$", found, re.MULTILINE)) - run.keys() - others
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

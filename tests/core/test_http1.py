@@ -12,10 +12,10 @@ from rawws.core import rules
 from rawws.core.agreement import Agreement
 from rawws.core.connection import Connection, Wants
 from rawws.core.deflate import Deflate, DeflateTerms
-from rawws.core.errors import LocalProtocolError, NotOpen
+from rawws.core.errors import LocalProtocolError, NotOpen, RemoteProtocolError
 from rawws.core.events import Closed
 from rawws.core.headers import accept_for
-from rawws.core.http1 import ClientConnection, Connected, Rejected, Request, ServerConnection
+from rawws.core.http1 import ClientConnection, Connected, Rejected, Request, ServerConnection, read_answer
 from rawws.core.settings import Limits, Role
 from rawws.core.states import State
 from tests.wire import TEXT, Keys, chopped, close_body, feed, frame, frame_from, octets
@@ -1089,3 +1089,21 @@ def test_a_client_says_which_byte_of_the_answer_was_wrong(old, new, at):
         connection = client()
         events = feed(connection, pieces)
         assert answer.index(at) == events[-1].error.offset
+
+
+def test_the_head_of_an_answer_is_read_by_itself() -> None:
+    """Who asks a proxy for a way reads its answer with the same eyes: status, reason and fields, and no body."""
+    head = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 9\r\n\r\n"
+
+    answer = read_answer(head)
+
+    assert (407, "Proxy Authentication Required", b"") == (answer.status, answer.reason, answer.body)
+    assert (b"proxy-authenticate", b"Basic") in answer.headers
+
+
+def test_the_head_of_an_answer_may_be_no_http() -> None:
+    """It is the fault of whoever answers."""
+    with pytest.raises(RemoteProtocolError) as caught:
+        read_answer(b"SSH-2.0-OpenSSH\r\n\r\n")
+
+    assert rules.RESPONSE_MALFORMED is caught.value.rule

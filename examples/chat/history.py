@@ -59,6 +59,9 @@ class History:
         return max(seen, forgotten), max(forgotten - seen, 0)
 
     def since(self, seen: int, most: int) -> list[Message]:
-        """The next messages after a number, so many at the most; empty if there are none yet."""
+        """The next messages after a number, so many at the most; empty if there are none yet.
+
+        If the very next one is forgotten, they begin later.
+        """
         new = self.last - seen
         return [] if new <= 0 else list(self._messages)[-new:][:most]

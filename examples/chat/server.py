@@ -126,7 +126,7 @@ class Chat:
                 await asyncio.sleep(PACE)
         except Unavailable:
             # Whether it was stored is not known: the client comes back and sends it again, and it is stored once.
-            await ws.close(CloseCode.TRY_AGAIN_LATER, "the store is not there")
+            await ws.close(CloseCode.TRY_AGAIN_LATER, "come back later")
         finally:
             await self._leave(guest)
 
@@ -153,6 +153,8 @@ class Chat:
         seen, missed = room.history.begin(join.seen if join.log == self._store.log else None)
         await guest.ws.send(tell("welcome", room=room.name, log=self._store.log, seen=seen, missed=missed))
         while batch := room.history.since(seen, BATCH):
+            if batch[0].seq != seen + 1:
+                raise Unavailable("the next message was forgotten before it could be sent")
             await guest.ws.send(tell("messages", messages=[asdict(message) for message in batch]))
             seen = batch[-1].seq
         # Since the last look into the history nothing was awaited: nothing is missed, and nothing comes twice.

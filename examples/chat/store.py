@@ -21,7 +21,7 @@ Overhear: TypeAlias = Callable[[str, str, Note], object]
 
 
 class Unavailable(OSError):
-    """The store cannot be reached just now: nothing is known about what was asked for."""
+    """The store cannot be reached just now, or no longer has what was asked for."""
 
 
 class Store(Protocol):

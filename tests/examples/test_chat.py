@@ -204,17 +204,24 @@ async def test_a_flood_of_bytes_is_closed_with_1009():
     assert 1009 == raised.value.code
 
 
-@awaited
-async def test_who_is_too_slow_comes_back_for_the_rest():
-    """Whoever does not read is closed with 1008 behind what waits, others are not kept waiting, and none is lost."""
-    store, member = Local(), Member("lobby", "Slow")
+@asynccontextmanager
+async def slow_line(store: Local) -> AsyncIterator[tuple[Server, dict[str, Any]]]:
+    """A server, and the options of a client, with little room between them for what is not read."""
     listening, slow = socket.create_server(("127.0.0.1", 0)), socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     slow.setblocking(False)
-    async with chatting(store, sock=listening) as server, guest(server, "Bob") as bob:
+    async with chatting(store, sock=listening) as server:
         await asyncio.get_running_loop().sock_connect(slow, ("127.0.0.1", server.port))
-        async with guest(server, member, sock=slow, receive_limit=1024) as ann:
+        yield server, {"sock": slow, "receive_limit": 1024}
+
+
+@awaited
+async def test_who_is_too_slow_comes_back_for_the_rest():
+    """Whoever does not read is closed with 1008 behind what waits, others are not kept waiting, and none is lost."""
+    store, member = Local(), Member("lobby", "Slow")
+    async with slow_line(store) as (server, slowly), guest(server, "Bob") as bob:
+        async with guest(server, member, **slowly) as ann:
             await bob.until("here", names=["Bob", "Slow"])
             texts = [f"{number} {'é' * 1900}" for number in range(2 * BEHIND // 3800)]
             for number, text in enumerate(texts):
@@ -229,6 +236,35 @@ async def test_who_is_too_slow_comes_back_for_the_rest():
 
     assert texts == ann.texts + again.texts
     assert texts == bob.texts
+
+
+@awaited
+async def test_who_catches_up_too_slowly_is_told_what_is_gone():
+    """When the next message is forgotten before it is sent, the client has to come back, and hears of the hole."""
+    store, member = Local(), Member("lobby", "Slow")
+    texts = [f"{number} {'é' * 1900}" for number in range(2 * KEEP + 100)]
+
+    async def add(some: list[str]) -> None:
+        for text in some:
+            await store.add("lobby", text.split()[0], "Cem", text)
+
+    await add(texts[:KEEP])
+    member.seen, member.log = 0, store.log
+    async with slow_line(store) as (server, slowly), guest(server, "Bob") as bob:
+        async with guest(server, member, **slowly) as ann:
+            await ann.until("messages")
+            await add(texts[KEEP:])
+            with pytest.raises(ConnectionClosed) as raised:
+                await ann.until_said("never")
+        async with guest(server, member) as again:
+            missed = (await again.until("welcome"))["missed"]
+            await again.until_said(texts[-1])
+        await bob.until("here", names=["Bob"])
+
+    assert 1013 == raised.value.code
+    assert texts[: len(ann.texts)] == ann.texts
+    assert texts[len(ann.texts) + missed :] == again.texts
+    assert len(again.texts) == KEEP
 
 
 @awaited

@@ -135,7 +135,8 @@ async def until_stopped(parent: int | None = None) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     while not stopped.is_set() and parent in (None, os.getppid()):
         with suppress(TimeoutError):
-            await asyncio.wait_for(stopped.wait(), 1)
+            async with asyncio.timeout(1):
+                await stopped.wait()
 
 
 PARTS = {"all": together, "producer": produce, "server": serve}

@@ -9,7 +9,6 @@ is to a server: it begins with a snapshot, goes on with deltas, and after a gap 
 import asyncio
 import json
 import sys
-from time import time
 from typing import Any
 
 from redis.asyncio import Redis
@@ -20,6 +19,7 @@ from redis.exceptions import RedisError
 from examples.feed.book import Book, Delta, Gap
 from examples.feed.hub import Hub
 from examples.feed.market import SYMBOLS, Market
+from examples.feed.server import moves
 
 CHANNEL = "feed:deltas"
 AGAIN = 0.5
@@ -35,15 +35,12 @@ async def produce(url: str, market: Market, rate: float) -> None:
     """Move every price so many times a second, for whoever listens; there is to be one who does."""
     outage = Outage()
     async with connection(url) as redis:
-        while True:
-            for name in market.books:
-                await asyncio.sleep(1 / rate / len(market.books))
-                delta = market.step(name, time())
-                try:
-                    await tell(redis, market.books[name], delta)
-                    outage.is_over()
-                except (RedisError, OSError) as error:
-                    await outage.is_on(error)
+        async for delta in moves(market, rate):
+            try:
+                await tell(redis, market.books[delta.symbol], delta)
+                outage.is_over()
+            except (RedisError, OSError) as error:
+                await outage.is_on(error)
 
 
 async def tell(redis: Any, book: Book, delta: Delta) -> None:

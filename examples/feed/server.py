@@ -4,13 +4,14 @@ import asyncio
 import json
 import os
 import socket
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from copy import deepcopy
 from pathlib import Path
 from time import time
 from typing import Any
 
-from examples.feed.book import Position
+from examples.feed.book import Delta, Position
 from examples.feed.hub import Hub
 from examples.feed.market import SYMBOLS, Market
 from rawws import Request, Response
@@ -110,10 +111,19 @@ def known(name: str) -> str:
 
 
 async def make_prices(hub: Hub, market: Market, rate: float) -> None:
-    """Move every price so many times a second, for readers of this process."""
+    """Let prices move, for readers of this process."""
     for book in market.books.values():
         hub.replace(deepcopy(book))  # The market goes on with its own.
+    async for delta in moves(market, rate):
+        hub.publish(delta)
+
+
+async def moves(market: Market, rate: float) -> AsyncIterator[Delta]:
+    """What happens in a market where each price moves so many times a second."""
+    loop = asyncio.get_running_loop()
+    due = loop.time()
     while True:
         for name in market.books:
-            await asyncio.sleep(1 / rate / len(market.books))
-            hub.publish(market.step(name, time()))
+            due = max(due + 1 / rate / len(market.books), loop.time())
+            await asyncio.sleep(due - loop.time())
+            yield market.step(name, time())

@@ -16,6 +16,8 @@ class View:
         process: which process of the server it talks to.
         gaps: how often something was missing.
         conflated: how often the server said that it left something out.
+        made: when the last change that came was made, in seconds since 1970.
+        errors: what the server said that it did not understand.
     """
 
     def __init__(self, wanted: Iterable[str]) -> None:
@@ -25,6 +27,7 @@ class View:
         self.process = 0
         self.gaps = 0
         self.conflated = 0
+        self.made = 0.0
         self.errors: list[str] = []
         self._asked: set[str] = set()
 
@@ -61,6 +64,7 @@ class View:
             self._asked.add(delta.symbol)
             return self._request(delta.symbol)
         self._asked.discard(delta.symbol)
+        self.made = delta.time
         return None
 
     def _request(self, symbol: str) -> str:

@@ -2,14 +2,13 @@
 
 import asyncio
 import subprocess
-import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.examples.processes import ROOT, python
+
 EURO = "EUR/USD"
 SECONDS = 20.0
 """For one test of the server, on a machine that has much else to do."""
@@ -28,7 +27,7 @@ def in_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
 @contextmanager
 def running(*options: str, port: int = 0, complaint: str = "") -> Iterator[str]:
     """`python -m examples.feed`, until the block ends; where it serves.  It says nothing but the complaint, if any."""
-    command = [sys.executable, "-m", "examples.feed", "--port", str(port), *options]
+    command = python("examples.feed", "--port", str(port), *options)
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

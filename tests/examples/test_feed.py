@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -25,7 +24,8 @@ from rawws import ConnectionClosed
 from rawws.aio import WebSocket, connect
 from tests.chromium import chromium
 from tests.devtools import Browser, browsing
-from tests.examples.feeding import EURO, ROOT, SECONDS, in_time, port_of, running
+from tests.examples.feeding import EURO, SECONDS, in_time, port_of, running
+from tests.examples.processes import ROOT, python
 from tests.interop.links import missing
 
 NAMES = [symbol.symbol for symbol in SYMBOLS]
@@ -411,7 +411,7 @@ def take_picture(page):
 def test_the_client_in_a_terminal_comes_back():
     """It says that the connection is lost, and goes on when the server is there again."""
     with running("--rate", "10") as url:
-        command = [sys.executable, "-m", "examples.feed.client", url.replace("http", "ws"), "USD/TRY"]
+        command = python("examples.feed.client", url.replace("http", "ws"), "USD/TRY")
         client = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert client.stdout is not None
         begun = [next(client.stdout) for _ in range(5)]
@@ -426,3 +426,12 @@ def test_the_client_in_a_terminal_comes_back():
 
     assert begun[0].startswith("connected to process ")
     assert ["USD/TRY"] * 9 == [line.split()[0] for line in begun[1:] + again]
+
+
+def test_the_load_runs():
+    """With few readers and for a moment, so that it is there when it is wanted."""
+    command = python("examples.feed.load", "--readers", "12", "--slow", "2", "--seconds", "1")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert ("", 0) == (done.stderr, done.returncode), done.stdout
+    assert "right at the end        12 of 12\n" in done.stdout

@@ -3,10 +3,8 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
@@ -18,7 +16,9 @@ from examples.feed.market import SYMBOLS
 from examples.feed.view import View
 from rawws import Backoff, ConnectionClosed
 from rawws.aio import WebSocket, reconnect
+from tests.examples import processes
 from tests.examples.feeding import EURO, SECONDS, in_time, running
+from tests.examples.processes import free_port, needed
 from tests.interop.links import missing
 
 NAMES = [symbol.symbol for symbol in SYMBOLS]
@@ -27,23 +27,16 @@ NAMES = [symbol.symbol for symbol in SYMBOLS]
 @contextmanager
 def redis_server(folder: Path, port: int = 0) -> Iterator[int]:
     """A Redis of one's own, that writes nothing down; its port."""
-    if (program := shutil.which("redis-server")) is None:
-        missing("there is no redis-server")
     if find_spec("redis") is None:
         missing("there is no package redis")
-    with socket.create_server(("127.0.0.1", port)) as sock:
-        port = sock.getsockname()[1]
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
-    try:
+    port = port or free_port()
+    options = ["--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder, "--logfile", folder / "log"]
+    with processes.running(needed("redis-server"), *map(str, options)):
         deadline = time.monotonic() + SECONDS
         while not answers(port):
             assert time.monotonic() < deadline, "Redis did not start"
             time.sleep(0.02)
         yield port
-    finally:
-        process.terminate()
-        process.wait(SECONDS)
 
 
 def answers(port: int) -> bool:

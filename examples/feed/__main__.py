@@ -6,6 +6,7 @@ each that ends.
 
 import argparse
 import asyncio
+import errno
 import os
 import secrets
 import signal
@@ -36,20 +37,25 @@ def main() -> None:
     if arguments.redis is not None and find_spec("redis") is None:
         parser.error("Redis is spoken by a package: pip install -r examples/feed/requirements.txt")
     part = alone if arguments.redis is None else PARTS[arguments.part]
-    with suppress(KeyboardInterrupt):
+    try:
         asyncio.run(part(arguments))
+    except KeyboardInterrupt:
+        pass
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        sys.exit(f"Port {arguments.port} is in use; --port 0 takes any that is free.")
 
 
 async def alone(arguments: argparse.Namespace) -> None:
     """Everything in this process."""
     hub = Hub()
     sock = listen(arguments.host, arguments.port)
-    market = Market(secrets.token_hex(4), arguments.seed)
-    producer = asyncio.create_task(make_prices(hub, market, arguments.rate))
-    await asyncio.sleep(0)
+    producer = asyncio.create_task(make_prices(hub, Market(secrets.token_hex(4), arguments.seed), arguments.rate))
+    await asyncio.sleep(0)  # It has filled the hub now.
     async with serving(hub, sock):
         tell_where(sock)
-        await until_stopped()
+        await until_stopped(producer)
     producer.cancel()
 
 
@@ -59,7 +65,7 @@ async def produce(arguments: argparse.Namespace) -> None:
 
     market = Market(secrets.token_hex(4), arguments.seed)
     producer = asyncio.create_task(joined.produce(arguments.redis, market, arguments.rate))
-    await until_stopped(arguments.parent)
+    await until_stopped(producer, parent=arguments.parent)
     producer.cancel()
 
 
@@ -69,12 +75,13 @@ async def serve(arguments: argparse.Namespace) -> None:
 
     hub, ready = Hub(), asyncio.Event()
     receiver = asyncio.create_task(joined.receive(arguments.redis, hub, ready))
-    stopped = asyncio.create_task(until_stopped(arguments.parent))
+    stopped = asyncio.create_task(until_stopped(receiver, parent=arguments.parent))
     readiness = asyncio.create_task(ready.wait())
     await asyncio.wait([stopped, readiness], return_when=asyncio.FIRST_COMPLETED)
     if ready.is_set():
-        async with serving(hub, listen(arguments.host, arguments.port)):
+        async with serving(hub, listen(arguments.host, arguments.port, shared=True)):
             await stopped
+    await stopped
     receiver.cancel()
 
 
@@ -125,11 +132,12 @@ def tell_where(sock: socket.socket) -> None:
     """Say which page to open."""
     host, port = sock.getsockname()[:2]
     host = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1", "::") else host
+    host = f"[{host}]" if ":" in host else host
     print(f"Open http://{host}:{port}/ in a browser. Ctrl-C ends it.", flush=True)
 
 
-async def until_stopped(parent: int | None = None) -> None:
-    """Wait for Ctrl-C or SIGTERM, or for the end of the process that started this one."""
+async def until_stopped(*tasks: "asyncio.Task[None]", parent: int | None = None) -> None:
+    """Wait for Ctrl-C or SIGTERM, or for the end of the process that started this one; raise what a task raises."""
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -137,6 +145,9 @@ async def until_stopped(parent: int | None = None) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await stopped.wait()
+        for task in tasks:
+            if task.done():
+                task.result()
 
 
 PARTS = {"all": together, "producer": produce, "server": serve}

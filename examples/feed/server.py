@@ -29,13 +29,13 @@ class Mistake(Exception):
     """A reader said what cannot be understood; the text is the answer."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that other processes can listen beside.
+def listen(host: str, port: int, shared: bool = False) -> socket.socket:
+    """A socket to serve on; beside a shared one, other processes can listen on the same port.
 
     What is written is out of our hands, and what is old cannot be taken back: so the kernel is to hold little of it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.create_server((host, port), family=family, reuse_port=True, backlog=1000)
+    sock = socket.create_server((host, port), family=family, reuse_port=shared, backlog=1000)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * WAITING)
     return sock
 

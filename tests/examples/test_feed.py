@@ -428,6 +428,16 @@ def test_the_client_in_a_terminal_comes_back():
     assert ["USD/TRY"] * 9 == [line.split()[0] for line in begun[1:] + again]
 
 
+def test_a_port_that_is_in_use():
+    """One line says so: two feeds on one port would be two markets."""
+    with running() as url:
+        command = python("examples.feed", "--port", str(port_of(url)))
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
+
+    assert (1, "") == (done.returncode, done.stdout)
+    assert f"Port {port_of(url)} is in use; --port 0 takes any that is free.\n" == done.stderr
+
+
 def test_the_load_runs():
     """With few readers and for a moment, so that it is there when it is wanted."""
     command = python("examples.feed.load", "--readers", "12", "--slow", "2", "--seconds", "1")

@@ -29,7 +29,6 @@ from rawws.core.rules import RULES
 from rawws.core.settings import Role
 from rawws.core.upgrade import ClientUpgrade, UpgradeRequest
 from tests import consoles
-from tests.compat.test_note import PROGRAM
 from tests.proxy import Proxy
 from tests.wire import Wire, chopped, receive
 
@@ -299,13 +298,6 @@ def test_what_is_typed_at_a_terminal_says_what_stands_below(page, tmp_path):
 
     for shown, really in consoles.run_session(text, tmp_path):
         assert shown == really
-
-
-def test_the_program_of_the_note_is_the_note_s():
-    """The Turkish page changes no more of it than the tests of the callback client do, and where it connects."""
-    page = (ROOT / "docs" / "tr" / "README.md").read_text()
-
-    assert PROGRAM.replace("echo.websocket.org", "localhost:8765") in page
 
 
 @pytest.mark.parametrize("text", blocks("toml"))

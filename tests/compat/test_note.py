@@ -143,6 +143,13 @@ def test_only_the_import_lines_and_one_blank_are_changed() -> None:
     ] == changed
 
 
+def test_the_turkish_page_shows_this_program() -> None:
+    """It changes no more of the note's than is changed here, and where it connects."""
+    page = (ROOT / "docs" / "tr" / "README.md").read_text()
+
+    assert f"```python not.py\n{PROGRAM.replace('echo.websocket.org', 'localhost:8765')}```\n" in page
+
+
 @pytest.mark.parametrize("server", ["rawws", "websockets"])
 def test_it_prints_three_echoes_and_the_close_and_returns_at_once(server: str, tmp_path: Path) -> None:
     """Twenty times, with seconds that are shorter than usual."""

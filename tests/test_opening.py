@@ -48,6 +48,11 @@ async def told(net: Net, answer: bytes, **options: Any) -> BaseException | None:
             return await opening
 
 
+def _wrong(value: Any) -> str:
+    """How it is called in the name of a test, which is the same in every process."""
+    return ", ".join(map(str, value)) if isinstance(value, dict) else str(value)
+
+
 class TestAsking:
     """The request."""
 
@@ -131,7 +136,7 @@ class TestAsking:
             ({"headers": {"Host": "other"}}, LocalProtocolError),
             ({"origin": "a\nb"}, LocalProtocolError),
         ],
-        ids=str,
+        ids=_wrong,
     )
     @behaviour
     async def test_is_refused_before_it_is_sent(self, net: Net, options: Any, error: type[Exception]) -> None:

@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         default=5.0,
         metavar="SECONDS",
-        help="this long without an answer at the end (5, or inf)",
+        help="this long without an answer at the end (5); inf: until the server ends it",
     )
     asking = parser.add_argument_group("how to ask")
     asking.add_argument(
@@ -260,9 +260,9 @@ class _Talk:
             await self._send_message(ws, text)
 
     async def _wait_for_answers(self) -> None:
-        """Until there are as many as there were messages, or until nothing comes for a while."""
+        """Until there are as many as there were messages, or nothing comes for a while; with no bound: to the end."""
         patience = None if self.arguments.one else _or_none(self.arguments.wait)
-        while self.arguments.one or not self._sent or self._received < self._sent:
+        while patience is None or not self._sent or self._received < self._sent:
             self._news.clear()
             try:
                 await asyncio.wait_for(self._news.wait(), patience)

@@ -147,6 +147,18 @@ def test_wait_is_how_long_silence_is_borne(run: Run) -> None:
         assert (0, "late\n") == run(slow, stdin=b"hi\n")[:2]
 
 
+def test_with_no_bound_it_stays_until_the_server_ends_it(run: Run) -> None:
+    """A feed says more than it was asked, and --wait inf hears all of it."""
+
+    def feed(ws: WebSocket) -> None:
+        ws.send("welcome")
+        for answer in (ws.recv(), "and more", "and more"):
+            ws.send(answer)
+
+    with serving(feed) as url:
+        assert (0, "welcome\nticks\nand more\nand more\n") == run(url, "-x", "ticks", "--wait", "inf")[:2]
+
+
 def test_an_answer_that_comes_while_we_say_goodbye_is_printed(run: Run) -> None:
     """Our Close does not make the peer's last words disappear."""
 

@@ -8,12 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
-
-from tests.chromium import chromium
-from tests.devtools import Browser, Page, browsing
+from tests.devtools import Browser, Page
 from tests.examples.processes import python, running
-from tests.interop.links import missing
 
 
 class Served(NamedTuple):
@@ -41,15 +37,6 @@ def served(*options: str | Path) -> Iterator[Served]:
         if "--processes" in options:
             pids = [int(pid) for pid in process.stdout.readline().partition(": ")[2].split()]
         yield Served(process, found[1], pids)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A Chromium."""
-    if chromium() is None:
-        missing("there is no chromium")
-    with browsing(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
 
 
 def visit(browser: Browser, where: str, name: str, *, room: str = "lobby", **size: int) -> Page:

@@ -4,7 +4,6 @@ import os
 import signal
 
 from tests.examples.chatting import SHOWN, say, served, shown, visit
-from tests.examples.chatting import browser as browser
 from tests.examples.processes import ROOT, free_port
 
 

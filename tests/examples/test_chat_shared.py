@@ -16,7 +16,6 @@ import pytest
 from examples.chat.load import Crowd, kill_later
 from examples.chat.member import Member
 from rawws.aio import connect
-from tests.examples.chatting import browser as browser
 from tests.examples.chatting import say, served, shown, visit
 from tests.examples.processes import ROOT, awaited, free_port, needed, running, wait_for_port
 from tests.interop.links import missing

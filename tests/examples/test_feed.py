@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from copy import deepcopy
 from typing import Any, NamedTuple
@@ -22,11 +22,8 @@ from examples.feed.server import WAITING, listen, serving
 from examples.feed.view import View
 from rawws import ConnectionClosed
 from rawws.aio import WebSocket, connect
-from tests.chromium import chromium
-from tests.devtools import Browser, browsing
 from tests.examples.feeding import EURO, SECONDS, in_time, port_of, running
 from tests.examples.processes import ROOT, python
-from tests.interop.links import missing
 
 NAMES = [symbol.symbol for symbol in SYMBOLS]
 
@@ -354,15 +351,6 @@ async def test_who_goes_on_and_on_is_told_to_go():
 
 
 # --- As it is started -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A Chromium."""
-    if chromium() is None:
-        missing("there is no chromium")
-    with browsing(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 def test_pages_move_and_come_back(browser, tmp_path):

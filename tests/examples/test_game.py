@@ -49,10 +49,8 @@ from examples.game.world import (
 )
 from rawws import ConnectionClosed
 from rawws.aio import WebSocket, connect
-from tests.chromium import chromium
-from tests.devtools import Browser, Page, browsing
+from tests.devtools import Browser, Page
 from tests.examples.processes import PATIENCE, ROOT, awaited, python, running
-from tests.interop.links import missing
 
 RIGHT, LEFT = Wish(0.0, True), Wish(math.pi, True)
 
@@ -595,15 +593,6 @@ def served(*options: str, port: int = 0) -> Iterator[str]:
 def port_of(url: str) -> int:
     """The port in the address of a page."""
     return int(url.rpartition(":")[2].strip("/"))
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A Chromium."""
-    if chromium() is None:
-        missing("there is no chromium")
-    with browsing(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 def press(page: Page, code: str, is_down: bool = True) -> None:

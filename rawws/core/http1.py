@@ -313,14 +313,19 @@ class ServerConnection(_Handshake):
         fields = [field for field in headers if field[0].lower() not in _FRAMING]
         bodiless = status in (204, 304)
         self._silent = bodiless or (self.request is not None and self.request.method == "HEAD")
-        self._chunked = more and not bodiless
+        self._chunked = more and not bodiless and not self._asked_in_http_1_0()
         if self._chunked:
             fields.append((b"Transfer-Encoding", b"chunked"))
-        elif not bodiless:
+        elif not (bodiless or more):
             fields.append((b"Content-Length", str(len(body)).encode("ascii")))
         self._out.append(write_head(f"HTTP/1.1 {_named(status)}", (*fields, (b"connection", b"close"))))
         self._ending = ending
         self.send_body(body, more)
+
+    def _asked_in_http_1_0(self) -> bool:
+        """A body without a known length ends with TCP then: HTTP/1.0 has no chunks."""
+        error = None if self.request is None else self.request.error
+        return error is not None and error.rule is rules.HTTP_VERSION
 
     def _refuse(self, error: RemoteProtocolError) -> None:
         ending = Closed(CloseCode.ABNORMAL, error.rule.text, "error", error)
@@ -507,7 +512,7 @@ def _parse_request(head: bytes) -> Request:
     method, target, version = (
         bytes(word).decode("ascii") for word in (request.method, request.target, request.http_version)
     )
-    if not "1.1" <= version < "2":
+    if version >= "2":
         raise RemoteProtocolError(rules.HTTP_VERSION, f"HTTP/{version}")
     try:
         upgrade = UpgradeRequest.parse(fields, method=method, target=target, http_version=version)

@@ -218,6 +218,32 @@ def test_another_request_is_given_too_and_accepting_it_refuses_it(rule, request_
         assert (Wants.LINGER, State.CLOSED) == (server.wants, server.state)
 
 
+IN_HTTP_1_0 = b"GET /health HTTP/1.0\r\n\r\n"
+
+
+def test_a_request_in_http_1_0_is_told_with_its_fault():
+    """Health checks are made in it, and may be answered; no WebSocket begins with it."""
+    for pieces in chopped(IN_HTTP_1_0):
+        server = ServerConnection()
+        [told] = feed(server, pieces)
+        assert ("GET", "/health", None) == (told.method, told.target, told.upgrade)
+        assert rules.HTTP_VERSION is told.error.rule
+        server.reject(200, body=b"fine")
+        assert (200, b"fine") == status_of(server.data_to_send())
+
+
+def test_a_body_in_parts_ends_with_tcp_where_there_are_no_chunks():
+    """HTTP/1.0 knows none (RFC 9112 6.1)."""
+    server = ServerConnection()
+    feed(server, [IN_HTTP_1_0])
+    server.reject(200, body=b"fi", more_body=True)
+    server.send_body(b"ne")
+    answer = server.data_to_send()
+
+    assert (200, b"fine") == status_of(answer)
+    assert b"ransfer-" not in answer
+
+
 def test_accepting_another_request_settles_nothing():
     """The caller learns that it is not open."""
     server = ServerConnection()
@@ -229,7 +255,6 @@ def test_accepting_another_request_settles_nothing():
 @pytest.mark.parametrize(
     ("rule", "request_"),
     [
-        (rules.HTTP_VERSION, b"GET /chat HTTP/1.0\r\n\r\n"),
         (rules.HTTP_VERSION, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
         (rules.HTTP_MALFORMED, b"GET /\r\n"),
         (rules.HTTP_MALFORMED, b"GET / HTTP/1.1x\r\nHost: a\r\n\r\n"),

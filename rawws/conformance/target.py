@@ -93,7 +93,7 @@ class ServerTarget:
                     server_hostname=self._sni if self._ssl is not None and not plain else None,
                 )
         except (OSError, TimeoutError) as error:
-            raise Unreachable(f"{self.name}: {error or type(error).__name__}") from error
+            raise Unreachable(f"{self.name}: {str(error) or type(error).__name__}") from error
         return Peer(
             Role.CLIENT,
             reader,

@@ -155,15 +155,18 @@ def test_a_server_without_compression_is_not_blamed() -> None:
 # --- The zoo --------------------------------------------------------------------------------------------------------
 
 
-def judge(animal: Animal) -> Report:
-    """Run every case against it, and of those that need a quiet target only the ones that it is about."""
+def judge(animal: Animal, little: Patience = FAST) -> Report:
+    """Run every case against it, and of those that need a quiet target only the ones that it is about.
+
+    Where it is not expected to answer it is waited for a little.
+    """
 
     async def go() -> Report:
         wanted = catchers(animal, Role.SERVER)
         chosen = [case for case in cases() if not case.alone or case.id in wanted]
         async with living(animal) as port:
             server = ServerTarget(f"ws://127.0.0.1:{port}/", declared=DECLARED)
-            return await run_cases(chosen, Expecting(server, wanted, FAST), Settings(recovery=1.0))
+            return await run_cases(chosen, Expecting(server, wanted, little), Settings(recovery=1.0))
 
     return asyncio.run(go())
 
@@ -172,7 +175,7 @@ def test_the_right_server_of_the_zoo_passes() -> None:
     """What the animals are made of is right."""
     right = Animal("right", " ".join(case.id for case in cases()))
 
-    assert {} == complaints(judge(right))
+    assert {} == complaints(judge(right, AMPLE))
 
 
 @pytest.mark.parametrize("animal", ANIMALS, ids=str)

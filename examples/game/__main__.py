@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import errno
 import logging
 import signal
+import sys
 from contextlib import suppress
 
 from examples.game.bot import play
@@ -21,7 +23,7 @@ async def run(arguments: argparse.Namespace) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     game = Game(arguments.seed, arguments.grace)
     async with listen(game, arguments.host, arguments.port) as server, asyncio.TaskGroup() as group:
-        place = f"{arguments.host}:{server.port}/"
+        place = f"{reachable(arguments.host)}:{server.port}/"
         bots = (
             play(f"ws://{place}", f"{NAMES[number % len(NAMES)]} (bot)", View()) for number in range(arguments.bots)
         )
@@ -30,6 +32,12 @@ async def run(arguments: argparse.Namespace) -> None:
         await stopped.wait()
         for task in tasks:
             task.cancel()
+
+
+def reachable(host: str) -> str:
+    """What stands in an address for a host that is listened on: all addresses of a machine are no place to go to."""
+    host = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
 
 
 def main() -> None:
@@ -44,8 +52,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="of all chance in the world")
     arguments = parser.parse_args()
     logging.basicConfig(format="%(message)s")
-    with suppress(KeyboardInterrupt):
+    try:
         asyncio.run(run(arguments))
+    except KeyboardInterrupt:
+        pass
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        sys.exit(f"Port {arguments.port} is in use; --port 0 takes any that is free.")
 
 
 if __name__ == "__main__":

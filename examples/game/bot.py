@@ -43,7 +43,11 @@ def choose(view: View) -> Wish:
 
 async def play(url: str, name: str, view: View, say: Say = lambda text: None) -> None:
     """Play until the server will have us no more; whenever the connection is lost, come back into the same ship."""
-    async for ws in reconnect(url, backoff=BACKOFF):
+
+    def failed(error: Exception) -> None:
+        say(f"cannot connect: {error}; trying again")
+
+    async for ws in reconnect(url, backoff=BACKOFF, retry=failed):
         try:
             await ws.send(ask(Join(name, view.token)))
             say(f"connected to {url}")

@@ -6,10 +6,13 @@ import math
 import os
 import re
 import socket
+import subprocess
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from hypothesis import given
@@ -580,12 +583,12 @@ def small_socket(url: str) -> socket.socket:
 
 
 @contextmanager
-def served(*options: str, port: int = 0) -> Iterator[str]:
+def served(*options: str, port: int = 0, named: str = "localhost") -> Iterator[str]:
     """`python -m examples.game`, until the block ends; where it serves."""
     with running(*python("examples.game", "--port", str(port), *options)) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
-        assert re.fullmatch(r"Open http://localhost:\d+/ in a browser, .* Ctrl-C ends it\.\n", line)
+        assert re.fullmatch(rf"Open http://{re.escape(named)}:\d+/ in a browser, .* Ctrl-C ends it\.\n", line)
         yield line.split()[1]
     assert 0 == process.returncode
 
@@ -712,8 +715,35 @@ def test_a_bot_in_a_terminal_comes_back():
             assert f"connected to {where}\n" == next(bot.stdout)
         told = next(line for line in bot.stdout if "points" not in line)
         assert told.startswith(("the server has closed", "lost the connection"))
+        told = next(bot.stdout)
+        assert re.fullmatch(r"cannot connect: .+; trying again\n", told)
         with served("--bots", "0", port=port_of(url)):
-            assert f"connected to {where}\n" == next(bot.stdout)
+            told = next(line for line in bot.stdout if not line.startswith("cannot connect: "))
+            assert f"connected to {where}\n" == told
+
+
+@pytest.mark.parametrize(("host", "named"), [("::1", "[::1]"), ("::", "[::1]"), ("0.0.0.0", "127.0.0.1")])
+def test_bots_find_a_server_on_any_host(host, named):
+    """What is opened is an address that one can go to, in brackets where it has colons; the bots go there too."""
+    try:
+        socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError:
+        pytest.skip(f"this machine has no {host}")
+    with served("--bots", "2", "--host", host, named=named) as url:
+        deadline = time.monotonic() + PATIENCE
+        while json.load(urlopen(url + "stats", timeout=PATIENCE))["players"] < 2:
+            assert time.monotonic() < deadline, "the bots do not come"
+            time.sleep(0.05)
+
+
+def test_a_port_that_is_in_use():
+    """One line says so."""
+    with served("--bots", "0") as url:
+        command = python("examples.game", "--port", str(port_of(url)))
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+
+    assert (1, "") == (done.returncode, done.stdout)
+    assert f"Port {port_of(url)} is in use; --port 0 takes any that is free.\n" == done.stderr
 
 
 def test_the_load_run_loses_nothing():

@@ -678,6 +678,47 @@ def test_pages_see_each_other_and_come_back(browser):
             take_picture(pages[0])
 
 
+def test_a_page_that_is_hidden_keeps_few_states(browser):
+    """Nothing is drawn there, so nothing is kept for it: not the states, and not the sparks that were gathered."""
+    with served("--bots", "3") as url:
+        page = join_in(browser, url, "Mary", 640, 480)
+        page("requestAnimationFrame = () => 0, Object.defineProperty(document, 'hidden', {value: true}), pops = [], 0")
+        page("before = tick, 0")
+        page.until("tick > before + 90")
+
+        assert page("states.length") <= 60
+        page("place = [...sparks.keys()][0], reach({ sparks: new Map([[place, null]]) }), 0")
+        assert [False, 0] == page("[sparks.has(place), pops.length]")
+
+
+def test_a_page_makes_a_long_name_short_enough(browser):
+    """It sends 48 bytes of it at most, in whole characters, so that it may play."""
+    with served("--bots", "0") as url:
+        page = browser.open(f"{url}?name={'A' * 60}", 640, 480)
+        page.until("names.get(ship) === 'A'.repeat(16)")
+
+        assert [48, 0] == page("[written('A'.repeat(60)).length, written('').length]")
+        assert "Aééééééééééééééééééééééé" == page("new TextDecoder().decode(written('A' + 'é'.repeat(60)))")
+
+
+def test_a_page_says_what_it_waits_for(browser):
+    """A full arena is no lost connection; and the cards are below what is said, also on a phone."""
+    with served("--bots", "0") as url:
+        page = join_in(browser, url, "Annie", 640, 480)
+        told = page("(socket.onclose({ code: 4003, reason: 'the arena is full' }), at('told').textContent)")
+        assert "The arena is full. Trying again …" == told
+        page.until("document.body.className === 'open' && at('bar').hidden")
+
+        page.resize(320, 640, phone=True)
+        page("bar('The arena is full. Trying again in 3 s …')")
+        page.until("at('facts').getBoundingClientRect().top > at('bar').getBoundingClientRect().bottom")
+        page.until("at('board').getBoundingClientRect().top > at('bar').getBoundingClientRect().bottom")
+        assert 1 == page(
+            "at('now').firstChild && (r => (r.selectNodeContents(at('now')), r.getClientRects().length))"
+            "(document.createRange())"
+        )
+
+
 def comes_back_into_the_own_ship(page: Page, other: Page) -> None:
     """The page hears nothing more, as in a tunnel: it notices by itself, and comes back."""
     me = page("ship")

@@ -148,7 +148,7 @@ def led_to(base: URI, location: bytes) -> URI:
     # RFC 9110 4.2.4: "treat its presence as an error; it is likely being used to obscure the authority"
     if "@" in urlsplit(target).netloc:
         raise ValueError("it leads to an address with a user in it")
-    uri = parse({"http": "ws", "https": "wss"}.get(scheme, scheme) + separator + rest)
+    uri = parse({"http": "ws", "https": "wss"}.get(scheme.lower(), scheme) + separator + rest)
     if base.secure and not uri.secure:
         raise ValueError(f"it leads from wss to ws, to {uri.text}")
     return uri

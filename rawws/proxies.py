@@ -185,6 +185,8 @@ def _parsed(address: str, variable: str) -> Proxy:
     usual = _PORTS.get(parts.scheme)
     if usual is None:
         raise _Fault(f"it begins with none of {', '.join(_PORTS)}")
+    if "@" in parts.path + parts.query + parts.fragment:
+        raise _Fault("an @ stands behind the host; what is special in a password is written with %")
     user, password = (None if given is None else unquote(given) for given in (parts.username, parts.password))
     if not parts.hostname or parts.port == 0:
         raise _Fault("it names no host, or no port that there is")

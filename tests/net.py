@@ -518,12 +518,21 @@ def log() -> Iterator[list[logging.LogRecord]]:
     assert [] == [logging.Formatter().format(record) for record in records]
 
 
+def flushing_ends() -> None:
+    """The thread that writes what is left over ends with the last of it: wait for that."""
+    for thread in threading.enumerate():
+        if thread.name == "rawws flusher":
+            thread.join(3)
+            assert not thread.is_alive()
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
     """After each test there are as many threads and open files as before, and nothing that was not closed."""
     set_aside_what_is_there()
     before = what_is_open()
     yield
+    flushing_ends()
     assert before == what_is_open()
     gc.collect()  # It warns of what nobody closed, and a warning is an error.
 

@@ -13,7 +13,7 @@ import trustme
 from rawws import Deflate, LocalProtocolError, State, aio, blocking
 from rawws.blocking.flusher import Flusher
 from tests.compressing import OFFER, Inflated
-from tests.net import Asyncio, Blocking, Net, Peer, behaviour, called, ended, in_thread, small
+from tests.net import Asyncio, Blocking, Net, Peer, behaviour, called, ended, flushing_ends, in_thread, small
 from tests.net import log as log
 from tests.net import nothing_is_left as nothing_is_left
 from tests.test_opening import serving, trusting
@@ -35,14 +35,6 @@ def nobody_flushes(nothing_is_left: None) -> Iterator[None]:
     """The thread that writes what was left over ends by itself, a moment after the last connection."""
     yield
     flushing_ends()
-
-
-def flushing_ends() -> None:
-    """Wait for that."""
-    for thread in threading.enumerate():
-        if thread.name == "rawws flusher":
-            thread.join(3)
-            assert not thread.is_alive()
 
 
 @pytest.fixture(scope="module")
@@ -480,6 +472,26 @@ class TestThreads:
         flushing_ends()
         flusher._waker.close()
         flusher._wakee.close()
+
+    def test_are_not_forgotten_if_more_is_left_meanwhile(self) -> None:
+        """Just when a connection says that nothing is left, somebody leaves something: it is carried on once more."""
+        flusher = Flusher()
+        one, other = socket.socketpair()
+        calls: list[str] = []
+        again = threading.Event()
+
+        def nothing_is_left() -> bool:
+            calls.append("carried on")
+            if len(calls) == 1:
+                flusher.add(one, nothing_is_left)
+            else:
+                again.set()
+            return False
+
+        with one, other:
+            flusher.add(one, nothing_is_left)
+            assert again.wait(10)
+            self.put_away(flusher)
 
     def test_are_not_held_up_by_one_that_raises(self, log: list[Any]) -> None:
         """What is left for others is written nevertheless; and the next one begins the thread again."""

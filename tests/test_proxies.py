@@ -128,6 +128,7 @@ class TestAddresses:
             ("http://", "no host"),
             ("http://p:0", "no port"),
             ("http://p:x", "cannot be read"),
+            ("http://user:12/34@p:1", "an @ stands behind the host"),
             ("http://p:99999", "cannot be read"),
             ("http://p p:1", "blanks"),
             ("http://p:1\r\nX: y", "blanks"),

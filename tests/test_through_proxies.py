@@ -396,8 +396,8 @@ class TestFailures:
     @behaviour
     async def test_are_a_proxy_that_says_nothing(self, net: Net, kind: str) -> None:
         """A proxy that never answers is given up in `open_timeout`, and it is said who was waited for."""
-        async with asyncio.timeout(2):
-            error = await faced(net, kind, open_timeout=SLOWLY)
+        async with asyncio.timeout(30):
+            error = await faced(net, kind, open_timeout=10 * SLOWLY)
 
         assert isinstance(error, TimeoutError)
         assert "the proxy " in str(error)
@@ -422,9 +422,9 @@ class TestFailures:
     @behaviour
     async def test_are_a_proxy_that_drips(self, net: Net, kind: str) -> None:
         """`open_timeout` is for all that it says, and not for each byte of it."""
-        async with listening() as place, asyncio.timeout(3):
+        async with listening() as place, asyncio.timeout(30):
             url = f"{kind}://127.0.0.1:{place.port}"
-            opening = asyncio.ensure_future(ended(net.connect("ws://192.0.2.1/", proxy=url, open_timeout=SLOWLY)))
+            opening = asyncio.ensure_future(ended(net.connect("ws://192.0.2.1/", proxy=url, open_timeout=5 * SLOWLY)))
             async with await place.accept() as peer:
                 answer = b"HTTP/1.1 200 " if kind == "http" else b"\5\0\5\0\0\3\xff"
                 await peer.send(answer)

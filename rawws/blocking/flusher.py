@@ -1,8 +1,9 @@
-"""Writes what `broadcast` could not: a thread that is there only while a connection has something left over.
+"""Writes what `broadcast` and `start_close` could not: a thread that is there only while something is left over.
 
-Who sends to many waits for nobody, and so nobody may be there to go on when the kernel has room again: the thread of
-the connection may be busy elsewhere, or sleep in a poll for what the peer says.  So this one, the same for the whole
-process, polls those that have something left, and does for them what a thread that sends does while it waits.
+Who sends to many, or only begins to close, does not wait, and so nobody may be there to go on when the kernel has room
+again: the thread of the connection may be busy elsewhere, or sleep in a poll for what the peer says.  So this one, the
+same for the whole process, polls those that have something left, and does for them what a thread that sends does while
+it waits.
 """
 
 import contextlib
@@ -56,9 +57,15 @@ class Flusher:
             if monotonic() >= look_at:
                 ready, look_at = late, monotonic() + LOOK_INTERVAL
             for sock in ready:
-                if not _goes_on(late[sock]):
-                    with self._lock:
-                        del self._late[sock]
+                self._carry_on(sock)
+
+    def _carry_on(self, sock: socket.socket) -> None:
+        """Taken out before it is carried on: whoever leaves something over meanwhile puts it in again."""
+        with self._lock:
+            carry_on = self._late.pop(sock)
+        if _goes_on(carry_on):
+            with self._lock:
+                self._late.setdefault(sock, carry_on)
 
     def _those_left(self) -> dict[socket.socket, CarryOn]:
         with self._lock:

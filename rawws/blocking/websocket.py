@@ -313,6 +313,8 @@ class WebSocket(Endpoint):
         with self._changed:
             self._session.close(code, reason, monotonic())
             self._tell()
+            if self._out:  # Nobody may be there to write it: one that receives polls for what comes.
+                FLUSHER.add(self._sock, self._carry_on)
 
     def wait_closed(self) -> None:
         """Wait until the TCP connection is gone."""

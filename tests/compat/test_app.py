@@ -421,7 +421,7 @@ def test_keepalive() -> None:
 
     with echoing() as url:
         app = WebSocketApp(url, on_pong=on_pong)
-        app.run_forever(ping_interval=0.1, ping_timeout=0.05, ping_payload="alive")
+        app.run_forever(ping_interval=1.0, ping_timeout=0.9, ping_payload="alive")
 
     assert [b"alive", b"alive"] == payloads
 

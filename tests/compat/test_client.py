@@ -417,6 +417,32 @@ def test_what_is_left_out_says_so() -> None:
         ws.shutdown()
 
 
+def test_no_message_gets_into_another() -> None:
+    """Between the fragments of one no other may begin, and none goes on that has not begun (RFC 6455 5.4)."""
+    part, rest = ours.ABNF.create_frame("begin", 1, 0), ours.ABNF.create_frame("end", 0, 1)
+    with echoing() as url:
+        ws = ours.create_connection(url)
+        with pytest.raises(ValueError, match="no message has begun"):
+            ws.send_frame(rest)
+        ws.send_frame(part)
+        with pytest.raises(ValueError, match="a message has begun"):
+            ws.send_binary(b"another")
+        ws.send_frame(rest)
+        ws.send("another")
+
+        assert ["beginend", "another"] == [ws.recv(), ws.recv()]
+        ws.close()
+
+
+def test_a_close_with_half_a_code_is_the_callers_fault() -> None:
+    """It says so, and nothing is sent."""
+    with echoing() as url:
+        ws = ours.create_connection(url)
+        with pytest.raises(ValueError, match="not the payload of a Close"):
+            ws.send(b"\x03", ours.ABNF.OPCODE_CLOSE)
+        ws.close()
+
+
 @pytest.mark.parametrize(
     "options, error",
     [

@@ -24,7 +24,7 @@ from rawws.compat.websocket.frames import ABNF, Item, frame_of, known_opcode
 from rawws.compat.websocket.line import CLOSING, Line, open_line
 from rawws.compat.websocket.options import Opening, close_wish, getdefaulttimeout, opening
 from rawws.compat.websocket.socketlike import SocketLike
-from rawws.core.errors import LocalProtocolError
+from rawws.core.errors import LocalProtocolError, ProtocolError
 from rawws.core.events import Chunk, Closed
 from rawws.core.frames import CloseCode, Opcode, decode_close, encode_header
 from rawws.core.states import State
@@ -75,7 +75,6 @@ class WebSocket:
         self._line: Line | None = None
         self._leaving = False
         self.ending: Closed | None = None
-        self._fragments = Opcode.TEXT  # what the message is that `send_frame` sends in fragments
         self.handshake_response: Response | None = None
 
     # --- Opening --------------------------------------------------------------------------------------------------
@@ -121,12 +120,14 @@ class WebSocket:
     @property
     def connected(self) -> bool:
         """Whether it is connected; it is, until its end was received or `close` was called."""
-        return self._line is not None and self._line.state is not State.CONNECTING
+        line = self._line
+        return line is not None and line.state is not State.CONNECTING
 
     @property
     def latency(self) -> float | None:
         """Seconds from the last Ping that was answered to its Pong; None before the first."""
-        return None if self._line is None else self._line.latency
+        line = self._line
+        return None if line is None else line.latency
 
     @property
     def status(self) -> int | None:
@@ -303,12 +304,13 @@ class WebSocket:
             case Opcode.PONG:
                 line.pong(data)
             case Opcode.CLOSE:
-                code, reason = decode_close(data)
+                try:
+                    code, reason = decode_close(data)
+                except ProtocolError as error:
+                    raise ValueError(f"not the payload of a Close: {error}") from error
                 line.start_close(None if code == CloseCode.NO_CODE else code, reason)
             case _:
-                if opcode is not Opcode.CONTINUATION:
-                    self._fragments = opcode
-                line.send_fragment(data.decode() if self._fragments is Opcode.TEXT else data, not fin)
+                line.send_fragment(opcode, data, not fin)
 
     # --- Closing --------------------------------------------------------------------------------------------------
 
@@ -346,8 +348,9 @@ class WebSocket:
 
     def abort(self) -> None:
         """Drop the connection now, with no closing handshake; a thread that is receiving is told at once."""
-        if self._line is not None:
-            self._line.abort()
+        line = self._line
+        if line is not None:
+            line.abort()
 
     def shutdown(self) -> None:
         """The same, and forget about it."""
@@ -367,9 +370,10 @@ class WebSocket:
         self._options["get_mask_key"] = func
 
     def _open_line(self, problem: str) -> Line:
-        if self._line is None:
+        line = self._line
+        if line is None:
             raise WebSocketConnectionClosedException(problem)
-        return self._line
+        return line
 
 
 def create_connection(

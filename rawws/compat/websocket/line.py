@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Callable
 from time import monotonic
+from typing import Any
 
 from rawws.blocking.websocket import WebSocket
 from rawws.compat.websocket.dialling import dial
@@ -11,6 +12,7 @@ from rawws.compat.websocket.frames import Item
 from rawws.compat.websocket.options import Opening, implied_fields, request_fields
 from rawws.compat.websocket.trace import tap
 from rawws.core.events import Chunk, Closed, Event
+from rawws.core.frames import Opcode
 from rawws.core.headers import Headers
 from rawws.core.http1 import ClientConnection, Connected, Rejected
 from rawws.core.settings import Limits
@@ -35,6 +37,7 @@ class Line(WebSocket):
     ) -> None:
         super().__init__(sock, connection, patience, tap(), began)
         self.socket = sock
+        self._begun: Opcode | None = None  # what the message is that is being sent in fragments
         self._session.tells_controls = True
         self._session.ping_payload = opening.ping_payload
 
@@ -51,11 +54,21 @@ class Line(WebSocket):
         except ConnectionClosed as end:
             return end.closed
 
-    def send_fragment(self, data: str | bytes, more: bool) -> None:
-        """Send a part of a message; without `more`, its last."""
+    def send_fragment(self, opcode: Opcode, data: bytes, more: bool) -> None:
+        """Send a part of a message; without `more`, its last.
+
+        Raises:
+            ValueError: another message has not come to its end, or none has begun (section 5.4).
+        """
         with self._fragments:
-            self._send(data, more, None)
+            if (opcode is Opcode.CONTINUATION) is (self._begun is None):
+                raise ValueError(
+                    "no message has begun" if self._begun is None else "a message has begun, and has no end"
+                )
+            kind = self._begun or opcode
+            self._send(data.decode() if kind is Opcode.TEXT else data, more, None)
             self.flush()
+            self._begun = kind if more else None
 
     def leave(self, code: int, reason: str, timeout: float | None) -> None:
         """Begin to close the connection, and drop it if it is not gone after `timeout` seconds.  Waits for nothing."""
@@ -75,16 +88,22 @@ class Line(WebSocket):
 class FrameByFrame(ClientConnection):
     """Gives messages in the pieces that their frames are: a `Chunk` for each, however its bytes came."""
 
-    _held: Chunk | None = None
+    _held: list[Chunk] | None = None
 
     def next_event(self) -> Event | None:
         while isinstance(event := super().next_event(), Chunk):
-            if self._held is not None:
-                event = Chunk(self._held.data + event.data, self._held.first, event.last)  # type: ignore[operator]
-            self._held = event if self._frame is not None else None
-            if self._held is None:
-                return event
+            self._held = self._held or []
+            self._held.append(event)
+            if self._frame is None:
+                held, self._held = self._held, None
+                return _joined(held)
         return event
+
+
+def _joined(pieces: list[Any]) -> Chunk:
+    """The pieces of one frame, all of them text or all of them bytes."""
+    data = pieces[0].data[:0].join(piece.data for piece in pieces)
+    return Chunk(data, pieces[0].first, pieces[-1].last)
 
 
 def open_line(url: str, opening: Opening, started: Callable[[Line], object]) -> Line:

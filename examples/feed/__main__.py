@@ -34,6 +34,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.redis is None and (arguments.processes > 1 or arguments.part != "all"):
         parser.error("several processes are joined through Redis: --redis redis://localhost:6379")
+    if arguments.part != "all" and arguments.processes > 1:
+        parser.error("a part is one process: --processes goes with --part all")
     if arguments.redis is not None and find_spec("redis") is None:
         parser.error("Redis is spoken by a package: pip install -r examples/feed/requirements.txt")
     part = alone if arguments.redis is None else PARTS[arguments.part]

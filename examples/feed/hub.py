@@ -7,6 +7,7 @@ of it is its position, and when it reads again, one message leads it from there 
 import asyncio
 import json
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 
 from examples.feed.book import Book, Delta, Gap, Position, merge
@@ -50,6 +51,7 @@ class Hub:
         self.lines: dict[str, Line] = {}
         self.conflated = 0
         """How often a reader fell behind."""
+        self._moved: set[str] = set()
         self._behind: dict[WebSocket, dict[str, Position | None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -71,7 +73,14 @@ class Hub:
         line = self.lines[book.symbol] = Line(book, self._followers(book.symbol))
         self._send(line, book, None)
 
+    def reassure(self, readers: Iterable[WebSocket]) -> None:
+        """Say a word to those who were told no news since the last time, so that they know that we are here."""
+        told = {ws for symbol in self._moved for ws in self._followers(symbol)}
+        self._moved.clear()
+        broadcast(set(readers) - told, json.dumps({"type": "still here"}), slow="skip")
+
     def _send(self, line: Line, news: Book | Delta, before: Position | None) -> None:
+        self._moved.add(news.symbol)
         for ws in broadcast(line.followers, news.to_json(), slow="skip"):
             line.followers.discard(ws)
             self._fall_behind(ws, news.symbol, before)

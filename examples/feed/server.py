@@ -5,7 +5,7 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
 from copy import deepcopy
 from pathlib import Path
 from time import time
@@ -23,6 +23,8 @@ MISTAKES = 20
 """Who makes more of them is told to go."""
 WAITING = 16 * 1024
 """What may wait for a reader in this process, and about as much again four times in the kernel."""
+TICK = 5.0
+"""Seconds between words to whoever was told no news: pages see no Pings, and take silence for a lost connection."""
 
 
 class Mistake(Exception):
@@ -40,7 +42,8 @@ def listen(host: str, port: int, shared: bool = False) -> socket.socket:
     return sock
 
 
-def serving(hub: Hub, sock: socket.socket) -> AbstractAsyncContextManager[Server]:
+@asynccontextmanager
+async def serving(hub: Hub, sock: socket.socket, tick: float = TICK) -> AsyncIterator[Server]:
     """The server on a socket, for as long as the block lasts."""
 
     async def handle(ws: WebSocket) -> None:
@@ -51,16 +54,32 @@ def serving(hub: Hub, sock: socket.socket) -> AbstractAsyncContextManager[Server
 
     # Deltas are too short for compression to be worth its memory.
     options: dict[str, Any] = {"write_limit": WAITING, "max_size": 1024, "compression": None, "backlog": 1000}
-    return serve(handle, sock=sock, process_request=show_page, **options)
+    async with serve(handle, sock=sock, process_request=show_page, **options) as server:
+        reassuring = asyncio.create_task(reassure(hub, server, tick))
+        try:
+            yield server
+        finally:
+            reassuring.cancel()
+
+
+async def reassure(hub: Hub, server: Server, tick: float) -> None:
+    """Let nobody take a market that stands still for a connection that is lost."""
+    while True:
+        await asyncio.sleep(tick)
+        hub.reassure(server.connections)
 
 
 def show_page(request: Request) -> Response | None:
-    """The page, for who asks for no WebSocket."""
+    """The page, and a word for who watches over the server; None leaves a WebSocket to the opening handshake."""
     if any(name == b"upgrade" for name, _ in request.headers):
         return None
-    if request.target.partition("?")[0] != "/":
-        return Response(404, {"Content-Type": "text/plain"}, "There is a page at /, and nothing else.\n")
-    return Response(200, {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store"}, PAGE.read_bytes())
+    html = {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store"}
+    match request.target.partition("?")[0]:
+        case "/":
+            return Response(200, html, PAGE.read_bytes())
+        case "/health":
+            return Response(200, {"Content-Type": "text/plain"}, "ok\n")
+    return Response(404, {"Content-Type": "text/plain"}, "The feed is at /\n")
 
 
 async def converse(hub: Hub, ws: WebSocket) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from tests.interop.links import missing
 
 ROOT = Path(__file__).parent.parent.parent
+DEPLOY = ROOT / "examples" / "deploy"
 PATIENCE = 30
 
 
@@ -66,6 +67,22 @@ def wait_for_port(port: int, process: "subprocess.Popen[Any]") -> None:
             time.sleep(0.02)
         else:
             return
+
+
+@contextmanager
+def behind(proxy: str, ports: list[str], folder: Path) -> Iterator[str]:
+    """The configuration of a proxy, run with other ports; where it listens."""
+    file = folder / proxy
+    own = free_port()
+    text = (DEPLOY / proxy).read_text().replace(":8080", f":{own}")
+    for written, port in zip(("8765", "8766", "8767"), ports):
+        text = text.replace(f"127.0.0.1:{written}", f"127.0.0.1:{port}")
+    file.write_text(text)
+    commands = {"nginx.conf": ["nginx", "-p", folder, "-c", file], "haproxy.cfg": ["haproxy", "-db", "-f", file]}
+    program, *options = commands[proxy]
+    with running(needed(str(program)), *options) as process:
+        wait_for_port(own, process)
+        yield f"127.0.0.1:{own}"
 
 
 def python(module: str, *arguments: str | Path) -> list[str]:

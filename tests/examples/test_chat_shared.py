@@ -17,10 +17,9 @@ from examples.chat.load import Crowd, kill_later
 from examples.chat.member import Member
 from rawws.aio import connect
 from tests.examples.chatting import say, served, shown, visit
-from tests.examples.processes import ROOT, awaited, free_port, needed, running, wait_for_port
+from tests.examples.processes import awaited, behind, free_port, needed, running, wait_for_port
 from tests.interop.links import missing
 
-DEPLOY = ROOT / "examples" / "deploy"
 MEMBERS, ROOMS = 24, 2
 MESSAGES = 8
 
@@ -113,22 +112,6 @@ async def heard(ws: Any, told: dict[str, Any]) -> None:
 
 
 # --- Behind a proxy ---------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def behind(proxy: str, ports: list[str], folder: Path) -> Iterator[str]:
-    """The configuration of a proxy, run with other ports; where it listens."""
-    file = folder / proxy
-    own = free_port()
-    text = (DEPLOY / proxy).read_text().replace(":8080", f":{own}")
-    for written, port in zip(("8765", "8766", "8767"), ports):
-        text = text.replace(f"127.0.0.1:{written}", f"127.0.0.1:{port}")
-    file.write_text(text)
-    commands = {"nginx.conf": ["nginx", "-p", folder, "-c", file], "haproxy.cfg": ["haproxy", "-db", "-f", file]}
-    program, *options = commands[proxy]
-    with running(needed(str(program)), *options) as process:
-        wait_for_port(own, process)
-        yield f"127.0.0.1:{own}"
 
 
 @pytest.mark.parametrize("proxy", ["nginx.conf", "haproxy.cfg"])

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
 import tracemalloc
@@ -198,14 +199,14 @@ class Reader:
 
 
 @asynccontextmanager
-async def exchange(port: int = 0, market: Market | None = None) -> AsyncIterator[Exchange]:
+async def exchange(port: int = 0, market: Market | None = None, tick: float = SECONDS) -> AsyncIterator[Exchange]:
     """A server that is told when prices move."""
     hub, market = Hub(), market or Market("run", 5)
     for book in market.books.values():
         hub.replace(deepcopy(book))
     sock = listen("127.0.0.1", port)
     url = f"ws://127.0.0.1:{sock.getsockname()[1]}/"
-    async with serving(hub, sock):
+    async with serving(hub, sock, tick):
         yield Exchange(url, hub, market)
 
 
@@ -301,6 +302,24 @@ async def test_slow_readers_are_conflated_and_nobody_waits_for_them():
     assert grown < 64 * 1024
 
 
+@in_time
+async def test_a_market_that_stands_still_is_no_silence():
+    """Who was told no news for a while hears that the server is there, and whoever was told some hears only these."""
+    async with exchange(tick=0.05) as feed, feed.reading(EURO) as reader:
+        await feed.move(EURO)
+        while reader.told.count("still here") < 3:
+            await asyncio.sleep(0.001)
+    async with exchange() as feed, feed.reading(EURO) as told, feed.reading("USD/TRY") as other:
+        feed.hub.reassure([])
+        await feed.move(EURO)
+        feed.hub.reassure(feed.hub.lines[EURO].followers | feed.hub.lines["USD/TRY"].followers)
+        await feed.move(EURO, "USD/TRY")
+
+    assert [] == reader.view.errors
+    assert ["welcome", "snapshot", "delta", "delta"] == told.told
+    assert ["welcome", "snapshot", "still here", "delta"] == other.told
+
+
 @asynccontextmanager
 async def not_reading(url: str) -> AsyncIterator[WebSocket]:
     """A connection with small buffers, from which nobody reads for now."""
@@ -388,6 +407,36 @@ LOOK = """({
 })"""
 
 
+def test_a_mute_server_is_found_out(browser):
+    """When nothing comes for long a page takes the connection for lost, though TCP has not noticed, and comes back."""
+    with running() as url:
+        page = browser.open(url + "#%")
+        page.until("at('state').textContent === 'live' && document.querySelector('#asks li')")
+        server = page("counts.process")
+        os.kill(server, signal.SIGSTOP)
+        try:
+            page("(silence = 300, watch(silence))")
+            page.until("at('state').textContent === 'connection lost'")
+        finally:
+            os.kill(server, signal.SIGCONT)
+        page("silence = 15000")
+        page.until("at('state').textContent === 'live' && at('bar').className === 'back'")
+        assert "EUR/USD" == page("at('pair').textContent")
+        page.tell("Page.close")
+
+
+def test_a_change_of_nothing_has_no_sign(browser):
+    """What rounds to nothing is neither up nor down."""
+    with running() as url:
+        page = browser.open(url)
+        page.until("document.querySelector('#asks li')")
+        changes = [page(f"change({{opening: 10000, prices: [{price}]}})") for price in (9999.9, 10000.1, 9999, 10001)]
+        page.tell("Page.close")
+
+    assert [("0.00 %", "")] * 2 == [(one["text"], one["kind"]) for one in changes[:2]]
+    assert [("\N{MINUS SIGN}0.01 %", "down"), ("+0.01 %", "up")] == [(one["text"], one["kind"]) for one in changes[2:]]
+
+
 def take_picture(page):
     """For the README: RAWWS_SCREENSHOT=1 pytest tests/examples/test_feed.py."""
     page.resize(1100, 705)
@@ -424,6 +473,15 @@ def test_a_port_that_is_in_use():
 
     assert (1, "") == (done.returncode, done.stdout)
     assert f"Port {port_of(url)} is in use; --port 0 takes any that is free.\n" == done.stderr
+
+
+def test_a_part_is_one_process():
+    """Who wants several of a part is told so, and not given one."""
+    options = "--redis", "redis://localhost", "--part", "server", "--processes", "3"
+    done = subprocess.run(python("examples.feed", *options), cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
+
+    assert 2 == done.returncode
+    assert done.stderr.endswith("error: a part is one process: --processes goes with --part all\n")
 
 
 def test_the_load_runs():

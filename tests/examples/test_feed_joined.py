@@ -73,7 +73,7 @@ class Witness:
             told = json.loads(message)
             if told["type"] == "welcome":
                 self.processes.append(told["process"])
-            elif told["type"] != "conflated":
+            elif "symbol" in told:
                 book = self.view.books[told["symbol"]]
                 self.states[book.symbol, book.position] = repr((sorted(book.bids.items()), sorted(book.asks.items())))
 

@@ -52,10 +52,10 @@ class History:
 
     def begin(self, seen: int | None) -> tuple[int, int]:
         """Where to go on for who has seen so much (None: nothing), and how many it has missed for good."""
-        if seen is None:
-            return max(self.last - NEWCOMER, 0), 0
-        # Who comes from another process may have seen more than this one has heard of yet.
         forgotten = self._messages[0].seq - 1 if self._messages else 0
+        if seen is None:
+            return max(self.last - NEWCOMER, forgotten), 0
+        # Who comes from another process may have seen more than this one has heard of yet.
         return max(seen, forgotten), max(forgotten - seen, 0)
 
     def since(self, seen: int, most: int) -> list[Message]:

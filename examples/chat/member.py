@@ -9,6 +9,8 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
+from examples.chat.protocol import TEXT
+
 
 class Member:
     """One who is in a room.
@@ -34,7 +36,13 @@ class Member:
         return [_tell("join", **facts), *(_tell("say", id=id, text=text) for id, text in self.outbox.items())]
 
     def say(self, text: str) -> str:
-        """What to send in order to say something; if it does not arrive, the next `greeting` says it again."""
+        """What to send in order to say something; if it does not arrive, the next `greeting` says it again.
+
+        Raises:
+            ValueError: it is too long.  A server may hang up on it, however often it is said again.
+        """
+        if len(text) > TEXT:
+            raise ValueError(f"this is not said: it has {len(text)} characters, and may have {TEXT}")
         id = f"{self._me}-{next(self._numbers)}"
         self.outbox[id] = text
         return _tell("say", id=id, text=text)

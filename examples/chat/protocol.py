@@ -93,7 +93,7 @@ def _name(said: dict[str, Any], field: str) -> str:
     if not isinstance(name, str) or not name.strip():
         raise Mistake(f"{field!r} is missing, or is no text")
     name = " ".join(name.split())
-    if len(name) > NAME or not _can_be_shown(name):
+    if len(name) > NAME or not _can_be_seen(name):
         raise Mistake(f"{field!r} is up to {NAME} characters, all of which can be seen")
     return name
 
@@ -127,6 +127,11 @@ def _say(said: dict[str, Any]) -> Say:
     if not _can_be_shown(text.translate(SPACES)):
         refuse("'text' has characters that cannot be shown, such as U+0000 or half of a pair")
     return Say(id, text)
+
+
+def _can_be_seen(name: str) -> bool:
+    """Whether nothing in it is invisible or turns the line around; a joiner (U+200D) is, between what it joins."""
+    return all(part and part.isprintable() for part in name.split("\u200d"))
 
 
 def _can_be_shown(text: str) -> bool:

@@ -24,6 +24,7 @@ def test_three_things_can_be_said():
         '{"kind": "join", "room": "lobby", "name": "Ann", "seen": 17, "log": "a log"}'
     )
     assert Say("a-1", "👩‍🚀 Grüß dich\n") == read('{"kind": "say", "id": "a-1", "text": "👩‍🚀 Grüß dich\\n"}')
+    assert Join("lobby", "👩‍🚀") == read('{"kind": "join", "room": "lobby", "name": "👩‍🚀"}')
     assert Typing() == read('{"kind": "typing"}')
 
 
@@ -40,6 +41,9 @@ MISTAKES = {
     "a name that is a number": ('{"kind": "join", "room": "lobby", "name": 1}', None),
     "a long name": (json.dumps({"kind": "join", "room": "lobby", "name": "n" * (NAME + 1)}), None),
     "a name that steers a terminal": ('{"kind": "join", "room": "lobby", "name": "\\u001b[2J"}', None),
+    "a name that nobody sees": ('{"kind": "join", "room": "lobby", "name": "\\u200b"}', None),
+    "a name that turns around": ('{"kind": "join", "room": "lobby", "name": "\\u202eAnn"}', None),
+    "a joiner of nothing": ('{"kind": "join", "room": "lobby", "name": "Ann\\u200d"}', None),
     "seen a fraction": ('{"kind": "join", "room": "lobby", "name": "Ann", "seen": 1.5}', None),
     "seen true": ('{"kind": "join", "room": "lobby", "name": "Ann", "seen": true}', None),
     "seen less than nothing": ('{"kind": "join", "room": "lobby", "name": "Ann", "seen": -1}', None),
@@ -120,6 +124,24 @@ def test_what_was_missed_comes_in_batches_and_whole(count, keep, seen, most):
         assert (seen, 0, []) == (*history.begin(seen), got)
     else:
         assert list(range(seen + 1, count + 1)) == [*range(seen + 1, seen + 1 + missed), *(one.seq for one in got)]
+
+
+def test_a_newcomer_begins_with_what_is_kept():
+    """When all but the last message is forgotten it is the first that a newcomer gets, and nothing before it."""
+    history = History([message(1000)])
+
+    assert (999, 0) == history.begin(None)
+    assert [1000] == [one.seq for one in history.since(999, 20)]
+
+
+def test_a_line_that_is_too_long_is_not_said():
+    """A server may hang up on it: if the member kept it, it would say it again for ever."""
+    member = Member("lobby", "Ann")
+    member.say("t" * TEXT)
+
+    with pytest.raises(ValueError, match="it has 2001 characters, and may have 2000"):
+        member.say("t" * (TEXT + 1))
+    assert 1 == len(member.outbox)
 
 
 def test_a_message_is_taken_once_and_no_gap_is_taken():

@@ -24,6 +24,8 @@ REMEMBERED = 24 * 3600
 """Seconds for which a message that is sent again is known to be there already."""
 AGAIN = 0.5
 """Seconds before something that failed is tried again."""
+PATIENCE = 5.0
+"""Seconds that an answer may take: a Redis that is mute is away too."""
 
 # One step for Redis, so that no two messages get one number, and none gets two.
 # KEYS: where the id is remembered, the last number, the stream.
@@ -39,13 +41,20 @@ return seq
 
 
 class Shared:
-    """A Redis that others use too."""
+    """A Redis that others use too.
+
+    Args:
+        patience: seconds that an answer may take.
+    """
 
     log: str
 
-    def __init__(self, url: str, keep: int = KEEP) -> None:
-        # A stream is waited for as long as it takes.
-        self._redis: Any = redis.Redis.from_url(url, decode_responses=True, protocol=2, socket_timeout=None)
+    def __init__(self, url: str, keep: int = KEEP, patience: float = PATIENCE) -> None:
+        def client(**timeouts: float | None) -> Any:
+            return redis.Redis.from_url(url, decode_responses=True, protocol=2, **timeouts)
+
+        self._redis = client(socket_timeout=patience, socket_connect_timeout=patience)
+        self._waiting = client(socket_timeout=None)  # What is new is waited for as long as it takes.
         self._keep = keep
         self._add = self._redis.register_script(ADD)
         self._process = uuid4().hex
@@ -66,6 +75,7 @@ class Shared:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._redis.aclose()
+        await self._waiting.aclose()
 
     async def open(self, room: str, hear: Hear) -> list[Message]:
         try:
@@ -98,7 +108,7 @@ class Shared:
         """Tell what comes into a stream, from a number on; when Redis is lost, go on from there."""
         while True:
             try:
-                found = await self._redis.xread({_stream(room): f"{last}-0"}, count=100, block=0)
+                found = await self._waiting.xread({_stream(room): f"{last}-0"}, count=100, block=0)
             except RedisError:
                 await asyncio.sleep(AGAIN)
                 continue
@@ -112,7 +122,7 @@ class Shared:
         """Tell what other processes whisper."""
         while True:
             with suppress(RedisError):
-                async with self._redis.pubsub() as heard:
+                async with self._waiting.pubsub() as heard:
                     await heard.subscribe("chat:now")
                     async for published in heard.listen():
                         if published["type"] == "message":

@@ -5,6 +5,7 @@ Everybody sees every message of the room once, all in one order, also when a pro
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
@@ -15,6 +16,7 @@ import pytest
 
 from examples.chat.load import Crowd, kill_later
 from examples.chat.member import Member
+from examples.chat.store import Unavailable
 from rawws.aio import connect
 from tests.examples.chatting import say, served, shown, visit
 from tests.examples.processes import awaited, behind, free_port, needed, running, wait_for_port
@@ -88,6 +90,20 @@ async def test_redis_may_be_away_for_a_moment(tmp_path):
         await talking
 
     nothing_is_lost(crowd)
+
+
+@awaited
+async def test_a_mute_redis_is_away():
+    """A Redis that takes connections and answers nothing is not waited for: members are told to come back."""
+    if find_spec("redis") is None:
+        missing("there is no redis for Python")
+    from examples.chat.redis_store import Shared
+
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        store = Shared(f"redis://127.0.0.1:{mute.getsockname()[1]}", patience=0.1)
+        with pytest.raises(Unavailable):
+            await store.add("lobby", "a-1", "Ann", "hello")
+        await store.stop()
 
 
 @awaited

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from urllib.parse import quote
 
 from tests.examples.chatting import SHOWN, say, served, shown, visit
 from tests.examples.processes import ROOT, free_port
@@ -34,6 +35,7 @@ def test_pages_outlive_a_restart(browser, tmp_path):
         shown(bob, 1)
     for page in (ann, bob):
         page.until("at('state').textContent === 'lost' && !at('bar').hidden")
+        assert page("at('people').className") == "lost"
     say(ann, "two")
     say(bob, "three")
     assert [True] == [is_waiting for _, text, is_waiting in ann(SHOWN) if text == "two"]
@@ -49,6 +51,18 @@ def test_pages_outlive_a_restart(browser, tmp_path):
     assert "one" == everything[0][1]
     for page in (ann, bob):
         page.tell("Page.close")
+
+
+def test_a_name_that_is_refused_is_asked_for_again(browser):
+    """Emoji count as the server counts them; what it does not take is said where the name is asked for."""
+    with served("--port", "0") as (_, where, _):
+        ann = browser.open(f"http://{where}/?name={quote(chr(0x202E))}Ann")
+        ann.until("!at('hello').hidden && !at('refused').hidden && at('chat').hidden")
+        assert "'name' is up to 32 characters, all of which can be seen" == ann("at('refused').textContent")
+        ann(f"(at('name').value = '{chr(0x1F680) * 33}', at('hello').requestSubmit())")
+        ann.until("at('state').className === 'open' && at('hello').hidden")
+        assert chr(0x1F680) * 32 == ann("name")
+        ann.tell("Page.close")
 
 
 def test_a_mute_server_is_found_out(browser):

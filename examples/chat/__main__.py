@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from contextlib import AsyncExitStack, suppress
+from importlib.util import find_spec
 
 from examples.chat.server import Chat, page
 from examples.chat.store import Local, Store
@@ -20,13 +21,16 @@ def arguments_of(command: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.chat", description="A chat over WebSocket.")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; 0.0.0.0 is all")
     parser.add_argument("--port", type=int, default=8765, help="0 is any that is free")
-    parser.add_argument("--keep", metavar="FILE", help="keep the messages in this file (SQLite)")
-    parser.add_argument("--redis", metavar="URL", help="keep them in Redis, for several processes or machines")
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument("--keep", metavar="FILE", help="keep the messages in this file (SQLite)")
+    kept.add_argument("--redis", metavar="URL", help="keep them in Redis, for several processes or machines")
     parser.add_argument("--processes", type=int, default=1, help="so many behind the one port; needs --redis")
     parser.add_argument("--shared", action="store_true", help=argparse.SUPPRESS)  # It is one of several.
     arguments = parser.parse_args(command)
     if arguments.processes > 1 and not arguments.redis:
         parser.error("--processes needs --redis: what is said in one process has to reach the others")
+    if arguments.redis and find_spec("redis") is None:
+        parser.error("--redis needs a package: pip install -r examples/chat/requirements.txt")
     return arguments
 
 
@@ -36,6 +40,12 @@ def store_of(arguments: argparse.Namespace) -> Store:
 
         return Shared(arguments.redis)
     return Local(arguments.keep or ":memory:")
+
+
+def url_of(host: str, port: int) -> str:
+    """Where to open it, if it listens there."""
+    host = "localhost" if host in ("", "0.0.0.0", "::") else host
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def serve_one(arguments: argparse.Namespace) -> None:
@@ -54,7 +64,7 @@ async def serve_one(arguments: argparse.Namespace) -> None:
             process_request=page,
             max_size=MAX_SIZE,
         )
-        print(f"The chat is on http://{arguments.host}:{server.port}  (Ctrl-C ends it)", flush=True)
+        print(f"The chat is on {url_of(arguments.host, server.port)}  (Ctrl-C ends it)", flush=True)
         await ended.wait()
         await server.close(CloseCode.SERVICE_RESTART, "the server goes down; come back")
 
@@ -72,7 +82,7 @@ async def serve_several(arguments: argparse.Namespace) -> None:
         tasks = [asyncio.create_task(_keep_one(arguments, port, first)) for first in ready]
         try:
             pids = await asyncio.gather(*ready)
-            print(f"The chat is on http://{arguments.host}:{port}  (Ctrl-C ends it)", flush=True)
+            print(f"The chat is on {url_of(arguments.host, port)}  (Ctrl-C ends it)", flush=True)
             print(f"It is served by {len(pids)} processes: {' '.join(map(str, pids))}", flush=True)
             await ended.wait()
         finally:

@@ -9,6 +9,7 @@ What is typed is said; Ctrl-D leaves.  When the connection is lost it is opened 
 import argparse
 import asyncio
 import getpass
+import io
 import sys
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable
@@ -18,14 +19,14 @@ from typing import Any
 
 from examples.chat.member import Member
 from rawws import ConnectionClosed
-from rawws.aio import WebSocket, connect
+from rawws.aio import WebSocket, reconnect
 
 
 class Line:
     """A member with a connection that comes back.
 
     Args:
-        connections: one after another, as `connect` and `reconnect` give them.
+        connections: one after another, as `reconnect` gives them.
         show: is called with what the server says, and with None when the connection is lost.
     """
 
@@ -66,16 +67,38 @@ class Line:
 
 async def talk(url: str, member: Member) -> None:
     """Talk until the input ends, and everything that was typed is accepted."""
-    line = Line(connect(url), member, show)
+    trouble = Trouble()
+    line = Line(reconnect(url, retry=trouble.failed), member, trouble.show)
     staying = asyncio.create_task(line.stay())
     async for typed in _lines():
         if typed.strip():
-            await line.say(typed.strip())
+            try:
+                await line.say(typed.strip())
+            except ValueError as error:
+                print(f"* {error}", file=sys.stderr)
     while member.outbox and not staying.done():
         await asyncio.sleep(0.05)
     staying.cancel()
     with suppress(asyncio.CancelledError):
         await staying
+
+
+class Trouble:
+    """Says that there is no connection, and why: once, and not with each attempt."""
+
+    def __init__(self) -> None:
+        self._is_told = False
+
+    def failed(self, error: Exception) -> None:
+        """An attempt to connect has failed."""
+        if not self._is_told:
+            print(f"* Cannot connect: {_plain(str(error))}; trying again", file=sys.stderr)
+        self._is_told = True
+
+    def show(self, told: dict[str, Any] | None) -> None:
+        """Print what the server says; from then on, trouble is new."""
+        self._is_told = False
+        show(told)
 
 
 def show(told: dict[str, Any] | None) -> None:
@@ -105,9 +128,13 @@ async def _lines() -> AsyncIterator[str]:
     lines: asyncio.Queue[str] = asyncio.Queue()
 
     def read() -> None:
-        for line in sys.stdin:
-            loop.call_soon_threadsafe(lines.put_nowait, line)
-        loop.call_soon_threadsafe(lines.put_nowait, "")
+        try:
+            if isinstance(sys.stdin, io.TextIOWrapper):
+                sys.stdin.reconfigure(errors="replace")
+            for line in sys.stdin:
+                loop.call_soon_threadsafe(lines.put_nowait, line)
+        finally:
+            loop.call_soon_threadsafe(lines.put_nowait, "")
 
     threading.Thread(target=read, daemon=True).start()
     while line := await lines.get():

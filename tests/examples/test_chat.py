@@ -5,13 +5,14 @@ import json
 import re
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
 
-from examples.chat.__main__ import MAX_SIZE, arguments_of
+from examples.chat.__main__ import MAX_SIZE, arguments_of, url_of
 from examples.chat.history import KEEP, NEWCOMER
 from examples.chat.member import Member
 from examples.chat.server import BEHIND, Chat
@@ -319,6 +320,26 @@ def test_terminals_talk_and_outlive_a_restart(tmp_path):
                 assert ("", 0) == (rest, process.returncode)
 
 
+def test_the_terminal_says_what_it_cannot_do():
+    """Without a server it says so, once; a line that is too long is refused; input that is not UTF-8 is put up with."""
+    port = free_port()
+    command = python("examples.chat.client", f"ws://127.0.0.1:{port}", "--name", "Ann")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            assert process.stderr.readline().startswith(b"* Cannot connect: ")
+            process.stdin.write(b"t" * 40_000 + b"\nhello\xff\n")
+            process.stdin.flush()
+            assert b"* this is not said: it has 40000 characters, and may have 2000\n" == process.stderr.readline()
+            with served("--port", str(port)):
+                said, told = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+
+    assert "Ann: hello\ufffd\n" == said.decode()[6:]
+    assert b"* You are in lobby\n" == told
+
+
 def type_in(process: "subprocess.Popen[str]", text: str) -> None:
     """Type a line."""
     assert process.stdin is not None
@@ -350,3 +371,24 @@ def test_several_processes_need_redis(capsys):
         arguments_of(["--processes", "3"])
 
     assert "--processes needs --redis" in capsys.readouterr().err
+
+
+def test_redis_needs_its_package_and_no_file(capsys, monkeypatch):
+    """Without the package the command says what to install; messages are kept in one place, and not in two."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+    for options in (["--redis", "redis://localhost"], ["--redis", "redis://localhost", "--keep", "chat.db"]):
+        with pytest.raises(SystemExit):
+            arguments_of(options)
+
+    told = capsys.readouterr().err
+    assert "pip install -r examples/chat/requirements.txt" in told
+    assert "--keep: not allowed with argument --redis" in told
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", "http://127.0.0.1:80"), ("::1", "http://[::1]:80"), ("0.0.0.0", "http://localhost:80")],
+)
+def test_the_address_can_be_opened(host, url):
+    """What the command prints is an address for a browser, whatever it listens on."""
+    assert url == url_of(host, 80)

@@ -33,7 +33,7 @@ from rawws.core.frames import (
     decode_close,
     decode_header,
     encode_close,
-    encode_frame,
+    encode_whole,
     is_control,
 )
 from rawws.core.masking import apply_mask, rotate
@@ -225,8 +225,10 @@ class Connection:
         start = self._position
         if self.theirs is READY and not self.stream:
             masked = self.role is Role.SERVER
-            self._position = take_plain(self._data, start, masked, self._plain_limit, self._ready)
-            if self._ready:
+            run: list[Event] = []
+            self._position = take_plain(self._data, start, masked, self._plain_limit, run)
+            if run:
+                self._ready.extend(run)
                 return True
         header = decode_header(self._data, start)
         if header is None:
@@ -509,7 +511,7 @@ class Connection:
     def _frame_of(self, opcode: Opcode, payload: bytes, fin: bool = True, rsv: int = 0) -> bytes:
         # 5.3: "the masking key [...] MUST be derived from a strong source of entropy"
         key = self._random(4) if self.role is Role.CLIENT else None
-        return encode_frame(opcode, payload, key, fin=fin, rsv=rsv)
+        return encode_whole((0x80 if fin else 0) | rsv << 4 | opcode, payload, key)
 
     def _compressed_frame_of(self, opcode: Opcode, payload: bytes, fin: bool, rsv: int) -> bytes:
         assert self._compressor is not None

@@ -146,15 +146,7 @@ def _header_size(length: int, key: bytes | None) -> int:
 
 def encode_header(opcode: int, length: int, key: bytes | None = None, *, fin: bool = True, rsv: int = 0) -> bytes:
     """Write a header, with the length in its shortest form (section 5.2)."""
-    first = (0x80 if fin else 0) | rsv << 4 | opcode
-    mask = 0 if key is None else 0x80
-    if length < 126:
-        head = bytes((first, mask | length))
-    elif length < 1 << 16:
-        head = bytes((first, mask | 126)) + length.to_bytes(2, "big")
-    else:
-        head = bytes((first, mask | 127)) + length.to_bytes(8, "big")
-    return head if key is None else head + key
+    return _header((0x80 if fin else 0) | rsv << 4 | opcode, length, key)
 
 
 def encode_frame(opcode: int, payload: bytes, key: bytes | None = None, *, fin: bool = True, rsv: int = 0) -> bytes:
@@ -163,8 +155,28 @@ def encode_frame(opcode: int, payload: bytes, key: bytes | None = None, *, fin: 
     >>> encode_frame(Opcode.TEXT, b"Hello", bytes.fromhex("37fa213d")).hex(" ")
     '81 85 37 fa 21 3d 7f 9f 4d 51 58'
     """
-    head = encode_header(opcode, len(payload), key, fin=fin, rsv=rsv)
+    return encode_whole((0x80 if fin else 0) | rsv << 4 | opcode, payload, key)
+
+
+def encode_whole(first: int, payload: bytes, key: bytes | None) -> bytes:
+    """Write a whole frame, of which the `first` byte is known: FIN, the reserved bits and the opcode.
+
+    >>> encode_whole(0x81, b"Hello", None).hex(" ")
+    '81 05 48 65 6c 6c 6f'
+    """
+    head = _header(first, len(payload), key)
     return head + (payload if key is None else apply_mask(payload, key))
+
+
+def _header(first: int, length: int, key: bytes | None) -> bytes:
+    mask = 0 if key is None else 0x80
+    if length < 126:
+        head = bytes((first, mask | length))
+    elif length < 1 << 16:
+        head = bytes((first, mask | 126)) + length.to_bytes(2, "big")
+    else:
+        head = bytes((first, mask | 127)) + length.to_bytes(8, "big")
+    return head if key is None else head + key
 
 
 def may_appear(code: int) -> bool:

@@ -7,7 +7,6 @@ long way.
 
 import sys
 from codecs import utf_8_decode
-from collections import deque
 
 from rawws.core import rules
 from rawws.core.agreement import Decompressor
@@ -196,8 +195,8 @@ class Reassembly:
         return whole
 
 
-def take_plain(data: bytes, start: int, masked: bool, limit: int, out: deque[Event]) -> int:
-    """Take every whole, plain message that lies in `data` at `start`, and stop in front of the first thing that is not.
+def take_plain(data: bytes, start: int, masked: bool, limit: int, out: list[Event]) -> int:
+    """Append to `out` every whole, plain message from `start` on, and stop in front of the first thing that is not.
 
     Plain is: one frame, not fragmented, no reserved bit, masked as it should be, in the shortest form, under 64 KiB and
     not over `limit`; valid UTF-8 if it is text.  All else is left to the long way, which knows what to say about it.

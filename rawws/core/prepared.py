@@ -9,7 +9,7 @@ from typing import Any
 from rawws.core import rules
 from rawws.core.agreement import Compressor
 from rawws.core.errors import LocalProtocolError
-from rawws.core.frames import Opcode, encode_frame
+from rawws.core.frames import Opcode, encode_whole
 from rawws.core.settings import OVERHEAD
 
 
@@ -47,7 +47,7 @@ class Prepared:
         """The frame around `payload`, of a server."""
         frame = self._frames.get((payload, rsv))
         if frame is None:
-            frame = self._frames[payload, rsv] = encode_frame(self.opcode, payload, rsv=rsv)
+            frame = self._frames[payload, rsv] = encode_whole(0x80 | rsv << 4 | self.opcode, payload, None)
         return frame
 
 

@@ -19,6 +19,7 @@ from rawws.core.frames import (
     encode_close,
     encode_frame,
     encode_header,
+    encode_whole,
     is_control,
     may_appear,
 )
@@ -185,7 +186,10 @@ def test_a_length_is_written_in_its_shortest_form(length: int, key: bytes | None
 )
 def test_a_frame_is_written_as_by_hand(opcode: int, payload: bytes, key: bytes | None, fin: bool, rsv: int) -> None:
     """Header, key and masked payload stand where section 5.2 draws them."""
-    assert frame(opcode, payload, key=key, fin=fin, rsv=rsv) == encode_frame(opcode, payload, key, fin=fin, rsv=rsv)
+    expected = frame(opcode, payload, key=key, fin=fin, rsv=rsv)
+
+    assert expected == encode_frame(opcode, payload, key, fin=fin, rsv=rsv)
+    assert expected == encode_whole(expected[0], payload, key)
 
 
 # --- The body of a Close frame ----------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """From payloads to messages: the long way, which every message can take, and the short one for plain messages."""
 
 import zlib
-from collections import deque
 from itertools import islice
 
 import pytest
@@ -48,7 +47,7 @@ def plain(message: str | bytes, key: bytes | None) -> bytes:
 
 def taken(data: bytes, start: int = 0, masked: bool = False, limit: int = NO_LIMIT) -> tuple[int, list[str | bytes]]:
     """Where `take_plain` stops, and what it took."""
-    out: deque[Event] = deque()
+    out: list[Event] = []
     position = take_plain(data, start, masked, limit, out)
     return position, [message for message in out if isinstance(message, str | bytes)]
 

@@ -16,6 +16,7 @@ CORE = [
     "settings",
     "agreement",
     "events",
+    "speedups",
     "masking",
     "frames",
     "headers",

@@ -7,12 +7,15 @@ HTTP (section 10.3).  Masking twice with one key gives back what was there.
 
 from functools import cache
 
+from rawws.core.speedups import in_c_if_there
+
 LONG = 700
 """From this many bytes on, tables are faster than big integers, three times for 64 KiB."""
 
 _number = int.from_bytes
 
 
+@in_c_if_there
 def apply_mask(data: bytes | bytearray | memoryview, key: bytes) -> bytes:
     """XOR `data` with the 4 bytes of `key`, over and over; masks and unmasks (section 5.3).
 

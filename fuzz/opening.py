@@ -10,7 +10,6 @@ from rawws.core import rules
 from rawws.core.agreement import Extension
 from rawws.core.errors import ProtocolError, RemoteProtocolError
 from rawws.core.headers import (
-    HeadReader,
     is_host,
     is_key,
     is_plain,
@@ -21,11 +20,10 @@ from rawws.core.headers import (
     quote,
     read_extensions,
     read_subprotocols,
-    request_line_problem,
-    status_line_problem,
     words,
     write_extensions,
 )
+from rawws.core.heads import HeadReader, request_line_problem, status_line_problem
 from rawws.core.settings import Limits
 from rawws.core.upgrade import SAME_ORIGIN, ClientUpgrade, UpgradeRequest, refusal
 

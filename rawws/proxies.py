@@ -18,7 +18,8 @@ from urllib.parse import unquote, urlsplit
 
 from rawws.core import rules
 from rawws.core.errors import RemoteProtocolError
-from rawws.core.headers import Headers, HeadReader, status_line_problem, write_head
+from rawws.core.headers import Headers
+from rawws.core.heads import HeadReader, status_line_problem, write_head
 from rawws.core.http1 import Rejected, read_answer
 from rawws.core.settings import Limits
 from rawws.uri import URI, basic, host_of

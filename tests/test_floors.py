@@ -20,6 +20,7 @@ CORE = [
     "masking",
     "frames",
     "headers",
+    "heads",
     "states",
     "deflate",
     "messages",

@@ -34,15 +34,12 @@ from rawws.core.frames import CloseCode
 from rawws.core.headers import (
     GivenHeaders,
     Headers,
-    HeadReader,
     is_host,
     is_target,
     outgoing,
     quote,
-    request_line_problem,
-    status_line_problem,
-    write_head,
 )
+from rawws.core.heads import HeadReader, request_line_problem, status_line_problem, write_head
 from rawws.core.rules import Rule
 from rawws.core.settings import Limits, Role
 from rawws.core.states import ENDED

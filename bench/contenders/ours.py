@@ -1,0 +1,48 @@
+"""Echo servers of rawws."""
+
+import importlib
+import sys
+import threading
+import zlib
+from types import SimpleNamespace
+from typing import Any
+
+import rawws.core.deflate
+from bench.contenders.serving import CROWD, HOST, LARGEST, say, until_input_ends
+from rawws import Deflate, aio, blocking
+
+DEFAULT = Deflate()
+CODECS = {"zlib": "zlib", "zlib-ng": "zlib_ng.zlib_ng", "isal": "isal.isal_zlib"}
+"""Modules with the face of zlib."""
+
+
+async def rawws_aio(wish: Deflate = DEFAULT) -> None:
+    async def echo(ws: aio.WebSocket) -> None:
+        async for message in ws:
+            await ws.send(message)
+
+    async with aio.serve(echo, HOST, 0, max_size=LARGEST, compression=wish) as server:
+        say(server.port)
+        await until_input_ends()
+
+
+def rawws_blocking(wish: Deflate = DEFAULT) -> None:
+    def echo(ws: blocking.WebSocket) -> None:
+        for message in ws:
+            ws.send(message)
+
+    server = blocking.serve(echo, HOST, 0, max_size=LARGEST, compression=wish, max_connections=CROWD)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    say(server.port)
+    sys.stdin.read()
+
+
+def use_codec(name: str) -> None:
+    """Put another module in the place of zlib.
+
+    Of isal it is the compressor alone: its inflating streams cannot be copied, and hold back more than they say.
+    """
+    module: Any = importlib.import_module(CODECS[name])
+    if name == "isal":
+        module = SimpleNamespace(**vars(zlib) | {"compressobj": module.compressobj})
+    rawws.core.deflate.zlib = module

@@ -1,0 +1,1 @@
+"""What every suite shares: starting contenders, rounds, figures, tables, plots, and the command."""

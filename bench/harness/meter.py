@@ -1,0 +1,31 @@
+"""What something cost a contender, while the load looked on."""
+
+import time
+
+from bench.harness.process import Process
+from bench.harness.suite import Sample
+
+
+class Meter:
+    """Runs from its making until `sample`."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._kernel = process.in_kernel()
+        self._load = time.process_time()
+        self._wall = time.perf_counter()
+        self._cpu = process.cpu()
+
+    def sample(self, count: int, **more: float) -> Sample:
+        """CPU microseconds for each of so many; how busy both cores were by that."""
+        cpu = self._process.cpu() - self._cpu
+        wall = time.perf_counter() - self._wall
+        load = time.process_time() - self._load
+        extras = {
+            "wall µs": wall / count * 1e6,
+            "contender busy %": cpu / wall * 100,
+            "load busy %": load / wall * 100,
+        }
+        if cpu > 0.05:  # /proc has hundredths of a second.
+            extras["in the kernel %"] = min(1.0, (self._process.in_kernel() - self._kernel) / cpu) * 100
+        return Sample(cpu / count * 1e6, extras | {title.replace("_", " "): value for title, value in more.items()})

@@ -33,8 +33,7 @@ class _Asking(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: Any) -> None:  # Like an `asyncio.Transport`; uvloop has its own.
         self._transport = transport
         transport.write(self._tunnel.request)
 

@@ -348,8 +348,8 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
 
     # --- What the loop tells --------------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    # No `asyncio.Transport`: uvloop has transports of its own, which are like it.
+    def connection_made(self, transport: Any) -> None:
         self._transport = transport
         patience = self._session.patience
         transport.set_write_buffer_limits(patience.write_high, patience.write_low)

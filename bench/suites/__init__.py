@@ -4,7 +4,7 @@ from importlib import import_module
 
 from bench.harness.suite import Suite
 
-NAMES = ("echo",)
+NAMES = ("echo", "clients", "handshakes", "upgrades", "memory")
 """In the order in which they run."""
 
 

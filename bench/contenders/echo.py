@@ -1,7 +1,11 @@
-"""The echo servers that take part: `python -m bench.contenders.echo NAME LOOP` prints its port, and serves."""
+"""The echo servers that take part: `python -m bench.contenders.echo NAME LOOP` prints its port, and serves.
+
+`… NAME LOOP "15/8 level 6" isal` is one of rawws with other settings for compression than it has, and another codec.
+"""
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +21,7 @@ PURE = {"RAWWS_PURE": "1"}
 class Server(NamedTuple):
     """How to run one."""
 
-    run: Callable[[], Any]
+    run: Callable[..., Any]
     needs: Sequence[str] = ()
     loops: Sequence[str] = LOOPS
     """Those that it can run in; none, if it uses threads."""
@@ -55,6 +59,12 @@ NODE = Contender(
 )
 
 
+SETTINGS = ("12/5 level 6", "15/8 level 1", "15/8 level 6")
+"""Ways to compress, beside the one that rawws has if nothing else is said; see `ours.setting`."""
+CODECS = (("12/5 level 2", "zlib-ng"), ("15/8 level 1", "zlib-ng"), ("12/5 level 1", "isal"))
+"""Ways to compress with another codec."""
+
+
 def no_c() -> str | None:
     """Why `rawws` cannot take part, other than pure."""
     return None if machine.has_c() else "rawws has no C extension here (pip install . with a C compiler builds it)"
@@ -66,18 +76,29 @@ def echo_servers() -> list[Contender]:
     return [*found, NODE]
 
 
-def variants(name: str, *arguments: str) -> list[Contender]:
+def compressing_servers() -> list[Contender]:
+    """Those that compress, without uvloop; and rawws with other settings and codecs."""
+    found = [contender for contender in echo_servers() if "uvloop" not in contender.name and contender.name != "picows"]
+    asked = [_variant("rawws", "asyncio", False, [setting]) for setting in SETTINGS]
+    modules = {codec: [ours.CODECS[codec].partition(".")[0]] for _, codec in CODECS}
+    asked += [_variant("rawws", "asyncio", False, [setting, codec], modules[codec]) for setting, codec in CODECS]
+    return [*found, *asked]
+
+
+def variants(name: str) -> list[Contender]:
     """One of them in each of its loops; and ours with C and without."""
     loops = SERVERS[name].loops
     purities = (False, True) if name in OURS else (None,)
-    return [_variant(name, loop, pure, arguments) for pure in purities for loop in loops or ("threads",)]
+    return [_variant(name, loop, pure) for pure in purities for loop in loops or ("threads",)]
 
 
-def _variant(name: str, loop: str, pure: bool | None, arguments: Sequence[str]) -> Contender:
+def _variant(
+    name: str, loop: str, pure: bool | None, arguments: Sequence[str] = (), needs: Sequence[str] = ()
+) -> Contender:
     return Contender(
         name=" ".join([name, *arguments, *["pure"] * (pure is True), *["uvloop"] * (loop == "uvloop")]),
         command=("-m", "bench.contenders.echo", name, loop, *arguments),
-        needs=[*SERVERS[name].needs, *["uvloop"] * (loop == "uvloop")],
+        needs=[*SERVERS[name].needs, *needs, *["uvloop"] * (loop == "uvloop")],
         unable=no_c if pure is False else lambda: None,
         environment=PURE if pure else {},
         floors=() if name in FLOORS else floors_in(loop),
@@ -93,5 +114,12 @@ def floors_in(loop: str) -> Sequence[str]:
     return ("tcp" + more, "tcp buffered" + more)
 
 
+def main(name: str, loop: str, setting: str = "", codec: str = "zlib") -> None:
+    """Serve."""
+    ours.use_codec(codec)
+    serve = SERVERS[name].run
+    run(partial(serve, ours.setting(setting)) if setting else serve, loop)
+
+
 if __name__ == "__main__":
-    run(SERVERS[sys.argv[1]].run, sys.argv[2])
+    main(*sys.argv[1:])

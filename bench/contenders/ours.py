@@ -16,6 +16,13 @@ CODECS = {"zlib": "zlib", "zlib-ng": "zlib_ng.zlib_ng", "isal": "isal.isal_zlib"
 """Modules with the face of zlib."""
 
 
+def setting(name: str) -> Deflate:
+    """Of "12/5 level 1": window bits, memory level and level."""
+    windows, _, level = name.partition(" level ")
+    bits, memory = map(int, windows.split("/"))
+    return Deflate(bits, bits, level=int(level), memory_level=memory)
+
+
 async def rawws_aio(wish: Deflate = DEFAULT) -> None:
     async def echo(ws: aio.WebSocket) -> None:
         async for message in ws:

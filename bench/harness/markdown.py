@@ -20,7 +20,10 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def figure(value: float) -> str:
-    """Three digits, or as many as it has before the point."""
+    """Three digits, or as many as it has before the point; 25.8M, if those are many."""
+    for unit, letter in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= max(unit * 0.9995, 99_950):
+            return f"{value / unit:#.3g}{letter}".replace(f".{letter}", letter)
     return f"{value:#.3g}".rstrip(".") if abs(value) < 999.5 else f"{value:.0f}"
 
 

@@ -16,7 +16,7 @@ class Meter:
         self._wall = time.perf_counter()
         self._cpu = process.cpu()
 
-    def sample(self, count: int, **more: float) -> Sample:
+    def sample(self, count: int) -> Sample:
         """CPU microseconds for each of so many; how busy both cores were by that."""
         cpu = self._process.cpu() - self._cpu
         wall = time.perf_counter() - self._wall
@@ -28,4 +28,4 @@ class Meter:
         }
         if cpu > 0.05:  # /proc has hundredths of a second.
             extras["in the kernel %"] = min(1.0, (self._process.in_kernel() - self._kernel) / cpu) * 100
-        return Sample(cpu / count * 1e6, extras | {title.replace("_", " "): value for title, value in more.items()})
+        return Sample(cpu / count * 1e6, extras)

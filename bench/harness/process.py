@@ -28,7 +28,7 @@ class Process:
         self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None, core: int | None = None
     ) -> None:
         self.name = name
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 – closed in `stop`
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
         program = [sys.executable, *command] if command[0] == "-m" else list(command)
         self._process = subprocess.Popen(
             program,

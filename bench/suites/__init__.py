@@ -4,7 +4,18 @@ from importlib import import_module
 
 from bench.harness.suite import Suite
 
-NAMES = ("echo", "clients", "handshakes", "upgrades", "memory")
+# fmt: off
+NAMES = (
+    "core",
+    "masking",
+    "echo",
+    "clients",
+    "handshakes",
+    "upgrades",
+    "memory",
+    "deflate",
+)
+# fmt: on
 """In the order in which they run."""
 
 

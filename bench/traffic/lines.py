@@ -25,12 +25,17 @@ def payload_of(size: int) -> bytes:
     return (bytes(range(32, 127)) * (size // 95 + 1))[:size]
 
 
-def open_connection(port: int, request: bytes = REQUEST) -> socket.socket:
-    """A socket behind its opening handshake; with an empty `request`, one of TCP alone."""
+def open_connection(port: int, request: bytes = REQUEST, answers: list[bytes] | None = None) -> socket.socket:
+    """A socket behind its opening handshake; with an empty `request`, one of TCP alone.
+
+    What the server answered is put into `answers`.
+    """
     sock = socket.create_connection(("127.0.0.1", port), 10)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if request:
-        shake_hands(sock, request)
+        answer = shake_hands(sock, request)
+        if answers is not None:
+            answers.append(answer)
     return sock
 
 

@@ -10,6 +10,7 @@ from rawws.core import rules
 from rawws.core.agreement import Extension
 from rawws.core.errors import ProtocolError, RemoteProtocolError
 from rawws.core.headers import (
+    by_name,
     is_host,
     is_key,
     is_plain,
@@ -59,8 +60,8 @@ def grammar(data: bytes) -> None:
     assert quote(data).isprintable()
     assert len(quote(data)) < 260
     fields = tuple(line.partition(b":")[::2] for line in data.split(b"\n"))
-    assert all(word == word.strip(b" \t").lower() for word in words(fields, b"upgrade"))
-    assert (joined(fields, b"upgrade") is None) == all(name != b"upgrade" for name, _ in fields)
+    assert all(word == word.strip(b" \t").lower() for word in words(by_name(fields), b"upgrade"))
+    assert (joined(by_name(fields), b"upgrade") is None) == all(name != b"upgrade" for name, _ in fields)
     try:
         assert fields == outgoing(fields)
         assert all(is_token(name) and is_plain(value) for name, value in fields)

@@ -9,8 +9,10 @@ whatever they are, the only exception is `ValueError`.
                               name    parameter    parameter     the next extension
 """
 
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha1
 from typing import TypeAlias, TypeVar
 
@@ -24,11 +26,16 @@ Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 GivenHeaders: TypeAlias = Iterable[tuple[str | bytes, str | bytes]]
 """The same as a caller may write it; a `str` is ASCII."""
 
+ByName: TypeAlias = Mapping[bytes, list[bytes]]
+"""The values of each field, in their order, without the blanks around them."""
+
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BLANKS = b" \t"
 _VISIBLE = bytes(range(0x21, 0x7F))
 _IN_VALUE = _BLANKS + _VISIBLE + bytes(range(0x80, 0x100))
 _IN_HOST = _TOKEN.translate(None, b"#^`|") + b"():;,=[]"
+_NEXT_TOKEN = re.compile(rb"[ \t]*([" + re.escape(_TOKEN) + rb"]*)")
+_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 
 # --- Words ----------------------------------------------------------------------------------------------------------
@@ -66,10 +73,7 @@ def is_target(value: bytes) -> bool:
 
 def is_key(value: bytes) -> bool:
     """Whether it is the base64 of 16 bytes (section 4.2.1)."""
-    try:
-        return len(value) == 24 and len(b64decode(value, validate=True)) == 16
-    except ValueError:
-        return False
+    return _KEY.fullmatch(value) is not None
 
 
 def new_key(nonce: bytes) -> bytes:
@@ -99,15 +103,26 @@ def values(headers: Headers, name: bytes) -> list[bytes]:
     return [value.strip(_BLANKS) for found, value in headers if found == name]
 
 
-def joined(headers: Headers, name: bytes) -> bytes | None:
+def by_name(headers: Headers) -> ByName:
+    """The fields ordered by their names, for who looks for many of them."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        if name in found:
+            found[name].append(value.strip(_BLANKS))
+        else:
+            found[name] = [value.strip(_BLANKS)]
+    return found
+
+
+def joined(fields: ByName, name: bytes) -> bytes | None:
     """All fields of this name as one, with commas between them (section 9.1); None if there is none."""
-    found = values(headers, name)
+    found = fields.get(name)
     return b", ".join(found) if found else None
 
 
-def words(headers: Headers, name: bytes) -> list[bytes]:
+def words(fields: ByName, name: bytes) -> list[bytes]:
     """The elements of a field that is a simple list, such as Connection or Upgrade, in lower case."""
-    return [word.strip(_BLANKS) for word in (joined(headers, name) or b"").lower().split(b",")]
+    return [word.strip(_BLANKS) for word in b",".join(fields.get(name, ())).lower().split(b",")]
 
 
 def outgoing(headers: GivenHeaders) -> Headers:
@@ -159,7 +174,16 @@ def read_extensions(field: bytes) -> tuple[Extension, ...]:
     Raises:
         ValueError: it does not follow the grammar otherwise; what is in quotes has to be a token too.
     """
+    # Nearly all clients are browsers, whose offers are few: they are read once, and the same objects serve all.
+    return _short_extensions(field) if len(field) <= _SHORT else _read_extensions(field)
+
+
+def _read_extensions(field: bytes) -> tuple[Extension, ...]:
     return tuple(_Scanner(field).elements(_Scanner.extension))
+
+
+_SHORT = 128
+_short_extensions = lru_cache(64)(_read_extensions)
 
 
 def write_extensions(extensions: Sequence[Extension]) -> bytes:
@@ -208,11 +232,10 @@ class _Scanner:
 
     def value(self) -> str:
         """A token, or nothing at all."""
-        self.skip_blanks()
-        start = self.at
-        while self.at < len(self.field) and self.field[self.at] in _TOKEN:
-            self.at += 1
-        return self.field[start : self.at].decode("ascii")
+        found = _NEXT_TOKEN.match(self.field, self.at)
+        assert found is not None
+        self.at = found.end()
+        return found[1].decode("ascii")
 
     def quoted(self) -> str:
         """The rest of a quoted string, without its quotes and backslashes."""

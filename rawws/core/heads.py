@@ -3,12 +3,16 @@
 Whatever a peer sends, the only exception is `RemoteProtocolError`.
 """
 
+import re
 from collections.abc import Callable, Iterator
 
 from rawws.core.errors import RemoteProtocolError
 from rawws.core.headers import Headers, is_plain, is_token, quote
 from rawws.core.rules import Rule
 from rawws.core.settings import Limits
+
+# Lines of what `is_plain` allows, none of which is folded, and the empty one.
+_HEAD = re.compile(rb"(?:[!-~\x80-\xff][\t -~\x80-\xff]*+\r\n)++\r\n")
 
 
 class HeadReader:
@@ -41,6 +45,9 @@ class HeadReader:
         Raises:
             RemoteProtocolError: it is too large, or no head of HTTP/1.1.
         """
+        if not self._lines and (head := self._whole_head(data, start)) is not None:
+            self._size += len(head)
+            return start + len(head), head
         while (line := self._line_at(data, start, offset)) is not None:
             start += len(line)
             self._size += len(line)
@@ -50,9 +57,18 @@ class HeadReader:
                 return start, head
         return start, None
 
-    def forget(self) -> None:
-        """Let go of the lines of a head that nobody will read to its end."""
-        self._lines.clear()
+    def _whole_head(self, data: bytes, start: int) -> bytes | None:
+        """What most heads are: all there, short, and with nothing to say against them.  The others go line by line."""
+        found = _HEAD.match(data, start)
+        if found is None:
+            return None
+        head = found.group()
+        limits = self._limits
+        fits = (
+            len(head) <= min(limits.header_line, limits.header_bytes - self._size)
+            and head.count(b"\n") <= limits.header_count + 2
+        )
+        return head if fits and not self._problem(head[: head.index(b"\n") + 1]) else None
 
     def _line_at(self, data: bytes, start: int, offset: int) -> bytes | None:
         """The line that begins at `start`, with its end; None while it is not all there."""
@@ -77,12 +93,33 @@ class HeadReader:
                 yield self._too_large, f"more than {self._limits.header_count} fields"
 
 
+def split_head(head: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The first line of a whole head, and its fields as they were sent, without the blanks around a value.
+
+    Nothing else is judged: that is for who knows HTTP.
+
+    Raises:
+        ValueError: a line is no field.
+    """
+    first, *lines = head[:-4].split(b"\r\n")
+    fields = []
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if not colon:
+            raise ValueError(f"a field without a colon: {quote(line)}")
+        fields.append((name, value.strip(b" \t")))
+    return first, fields
+
+
+_VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]\r\n")
+
+
 def request_line_problem(line: bytes) -> str:
     """Why this cannot be, or begin, the first line of a request; "" if it can."""
     if line and not is_token(line[:1]):
         return f"it begins with {quote(line[:1])}"
     words = line.split(b" ")
-    if line.endswith(b"\n") and (len(words) != 3 or not words[2].startswith(b"HTTP/")):
+    if line.endswith(b"\n") and (len(words) != 3 or _VERSION.fullmatch(words[2]) is None):
         return quote(line)
     return ""
 
@@ -109,5 +146,5 @@ _SPELLING = {
 
 def write_head(first: str, headers: Headers) -> bytes:
     """A head, with its empty line, from its first line and fields that are known to be valid."""
-    fields = (_SPELLING.get(name, name) + b": " + value for name, value in headers)
+    fields = [_SPELLING.get(name, name) + b": " + value for name, value in headers]
     return b"\r\n".join([first.encode("ascii"), *fields, b"", b""])

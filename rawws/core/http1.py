@@ -8,8 +8,9 @@
             case str() | bytes() as message: ...
             case Closed(): ...
 
-The head is cut into lines here, so that each byte, line and field is counted as it comes; whole heads, and the body of
-an answer that is not 101, are read by h11.  Nothing is read behind a request that is refused: there is no second one.
+A head is cut into lines by `heads`, so that each byte, line and field is counted as it comes.  h11 judges the parts of
+a request, or of a 101, and reads any other answer, with its body.  Nothing is read behind a request that is refused:
+there is no second one.
 
 While the handshake goes on, `state` is CONNECTING, sending a frame raises `LocalProtocolError`, and every end is a
 `Closed` with 1006, since no Close frame came: by "lost" when TCP ended; by "error" when the peer broke a rule, with the
@@ -18,8 +19,8 @@ While the handshake goes on, `state` is CONNECTING, sending a frame raises `Loca
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
@@ -39,7 +40,7 @@ from rawws.core.headers import (
     outgoing,
     quote,
 )
-from rawws.core.heads import HeadReader, request_line_problem, status_line_problem, write_head
+from rawws.core.heads import HeadReader, request_line_problem, split_head, status_line_problem, write_head
 from rawws.core.rules import Rule
 from rawws.core.settings import Limits, Role
 from rawws.core.states import ENDED
@@ -100,7 +101,7 @@ _FRAMING = (b"content-length", b"transfer-encoding")
 
 _PLAIN_TEXT: Headers = ((b"content-type", b"text/plain; charset=utf-8"),)
 
-_STATUSES = frozenset(HTTPStatus)
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class _Handshake(Connection):
@@ -110,7 +111,7 @@ class _Handshake(Connection):
     # open connection.
     __slots__ = ("_head", "_opening")
 
-    _head: HeadReader
+    _head: HeadReader | None
 
     def __init__(
         self,
@@ -151,7 +152,7 @@ class _Handshake(Connection):
 
     def _end(self, closed: Closed) -> None:
         if self._opening:
-            self._head.forget()
+            self._head = None
             self._opening = False
             self._failed = True
             self.ours = ENDED
@@ -160,10 +161,12 @@ class _Handshake(Connection):
     def _open(self, agreement: Agreement) -> None:
         """From here on everything is frames."""
         self._settle(agreement)
+        self._head = None
         self._opening = False
 
     def _next_head(self) -> bytes | None:
         """The whole head, with its empty line; None while it is not all there."""
+        assert self._head is not None
         self._position, head = self._head.read(self._data, self._position, self._offset)
         return head
 
@@ -207,8 +210,10 @@ class ServerConnection(_Handshake):
         head = self._next_head()
         if head is None:
             return False
-        with _located(head, 0):
+        try:
             self.request = _parse_request(head)
+        except RemoteProtocolError as error:
+            raise _located(error, head, 0) from None
         self._ready.append(self.request)
         return True
 
@@ -395,24 +400,28 @@ class ClientConnection(_Handshake):
         head = self._next_head()
         if head is None:
             return False
-        start = self._offset + self._position - len(head)
-        with _located(head, start):
-            http, answer = _parse_answer(head)
-        fields = _pairs(answer.headers)
-        if answer.status_code == 101:
-            with _located(head, start):
-                if answer.http_version < b"1.1":
-                    raise RemoteProtocolError(rules.RESPONSE_VERSION, quote(head.partition(b"\r\n")[0]))
-                agreement = self.upgrade.check(101, fields)
+        try:
+            self._take_answer(head)
+        except RemoteProtocolError as error:
+            raise _located(error, head, self._offset + self._position - len(head)) from None
+        return True
+
+    def _take_answer(self, head: bytes) -> None:
+        switch = _parse_switch(head)
+        if switch is not None:
+            version, fields = switch
+            if version < b"1.1":
+                raise RemoteProtocolError(rules.RESPONSE_VERSION, quote(head.partition(b"\r\n")[0]))
+            agreement = self.upgrade.check(101, fields)
             self._open(agreement)
             self._ready.append(Connected(fields, agreement))
-        elif answer.status_code >= 200:
-            reason = bytes(answer.reason).decode("latin-1")
-            self._rejected = Rejected(answer.status_code, reason, fields, b"")
+            return
+        http, answer = _parse_answer(head)
+        if answer.status_code >= 200:
+            self._rejected = _rejected(answer)
             self._http = http
             self._read_body(http)
         # Another 1xx goes before the answer, and is counted as part of it.
-        return True
 
     def _read_body(self, http: h11.Connection) -> bool:
         """Read some of the body of an answer that is not 101; its bytes are counted as they are on the wire."""
@@ -445,11 +454,35 @@ class ClientConnection(_Handshake):
 
 def _named(status: int) -> str:
     """The status with the name that HTTP gives it, if any."""
-    return f"{status} {HTTPStatus(status).phrase if status in _STATUSES else ''}"
+    return f"{status} {_PHRASES.get(status, '')}"
 
 
-def _pairs(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    return tuple((bytes(name), bytes(value)) for name, value in headers)
+_LOWER = {
+    name: name.lower()
+    for name in (
+        b"Host",
+        b"Upgrade",
+        b"Connection",
+        b"Origin",
+        b"User-Agent",
+        b"Pragma",
+        b"Cache-Control",
+        b"Accept",
+        b"Accept-Encoding",
+        b"Accept-Language",
+        b"Cookie",
+        b"Sec-WebSocket-Key",
+        b"Sec-WebSocket-Version",
+        b"Sec-WebSocket-Accept",
+        b"Sec-WebSocket-Protocol",
+        b"Sec-WebSocket-Extensions",
+    )
+}
+"""What browsers and servers send with most handshakes: open connections share these names."""
+
+
+def _fields_of(message: h11.Request | h11.Response | h11.InformationalResponse) -> Headers:
+    return tuple([(_LOWER.get(name) or name.lower(), value) for name, value in message.headers.raw_items()])
 
 
 # Which field a rule is about; the others are about the first line, or about all of it.
@@ -485,42 +518,54 @@ def _fault_in(head: bytes, rule: Rule) -> int:
     return line + 2 if line >= 0 else len(head) - 2
 
 
-@contextmanager
-def _located(head: bytes, start: int) -> Iterator[None]:
-    """Violations in `head`, which begins at `start` in the stream, are told with their byte."""
-    try:
-        yield
-    except RemoteProtocolError as error:
-        error.offset = start + _fault_in(head, error.rule)
-        raise
+def _located(error: RemoteProtocolError, head: bytes, start: int) -> RemoteProtocolError:
+    """A violation in `head`, which begins at `start` in the stream, with its byte."""
+    error.offset = start + _fault_in(head, error.rule)
+    return error
 
 
 def _parse_request(head: bytes) -> Request:
-    http = h11.Connection(h11.SERVER)
-    http.receive_data(head)
     try:
-        request = http.next_event()
-    except h11.RemoteProtocolError as error:
+        first, fields = split_head(head)
+        method, target, version = first.split(b" ")
+        # It was cut into lines already, as it came; so h11 is given the parts, and judges each of them.
+        request = h11.Request(method=method, target=target, headers=fields, http_version=version[5:])
+    except (ValueError, h11.LocalProtocolError) as error:
         hosts = head.lower().count(b"\r\nhost:")
         rule = rules.HTTP_MALFORMED if hosts == 1 else rules.HOST
         raise RemoteProtocolError(rule, str(error)) from None
-    assert isinstance(request, h11.Request)
-    fields = _pairs(request.headers)
-    method, target, version = (
-        bytes(word).decode("ascii") for word in (request.method, request.target, request.http_version)
-    )
+    return _judged(head, _fields_of(request), method, target, version[5:].decode("ascii"))
+
+
+def _judged(head: bytes, fields: Headers, method: bytes, target: bytes, version: str) -> Request:
+    """The request, with what makes it an opening handshake or why it is none."""
     if version >= "2":
         raise RemoteProtocolError(rules.HTTP_VERSION, f"HTTP/{version}")
+    upgrade = fault = None
     try:
-        upgrade = UpgradeRequest.parse(fields, method=method, target=target, http_version=version)
+        upgrade = UpgradeRequest.judge(fields, method, target, version)
     except RemoteProtocolError as error:
-        error.offset = _fault_in(head, error.rule)
-        return Request(method, target, fields, None, error)
-    return Request(method, target, fields, upgrade, None)
+        fault = _located(error, head, 0)
+    return Request(method.decode("ascii"), target.decode("ascii"), fields, upgrade, fault)
+
+
+_SWITCH = re.compile(rb"HTTP/([0-9]\.[0-9]) 101(?: .*)?")
+
+
+def _parse_switch(head: bytes) -> tuple[bytes, Headers] | None:
+    """The version and the fields of an answer that is 101, which has no body; None if it is another."""
+    found = _SWITCH.fullmatch(head, 0, head.index(b"\r\n"))
+    if found is None:
+        return None
+    try:
+        answer = h11.InformationalResponse(status_code=101, headers=split_head(head)[1])
+    except (ValueError, h11.LocalProtocolError) as error:
+        raise RemoteProtocolError(rules.RESPONSE_MALFORMED, str(error)) from None
+    return found[1], _fields_of(answer)
 
 
 def _parse_answer(head: bytes) -> tuple[h11.Connection, h11.Response | h11.InformationalResponse]:
-    """What the server says, and what goes on to read the body."""
+    """What the server says in any other answer, and what goes on to read its body."""
     http = h11.Connection(h11.CLIENT)
     asks = [("Host", "-"), ("Upgrade", "websocket"), ("Connection", "Upgrade")]
     http.send(h11.Request(method="GET", target="/", headers=asks))
@@ -540,8 +585,11 @@ def read_answer(head: bytes) -> Rejected:
     Raises:
         RemoteProtocolError: it is no HTTP.
     """
-    _, answer = _parse_answer(head)
-    return Rejected(answer.status_code, bytes(answer.reason).decode("latin-1"), _pairs(answer.headers), b"")
+    return _rejected(_parse_answer(head)[1])
+
+
+def _rejected(answer: h11.Response | h11.InformationalResponse) -> Rejected:
+    return Rejected(answer.status_code, bytes(answer.reason).decode("latin-1"), _fields_of(answer), b"")
 
 
 def _take_body(http: h11.Connection) -> tuple[bytes, bool]:

@@ -28,9 +28,11 @@ from rawws.core.agreement import Agreement, Compression, Extension, Terms
 from rawws.core.connection import Connection
 from rawws.core.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from rawws.core.headers import (
+    ByName,
     GivenHeaders,
     Headers,
     accept_for,
+    by_name,
     is_host,
     is_key,
     is_target,
@@ -41,7 +43,6 @@ from rawws.core.headers import (
     quote,
     read_extensions,
     read_subprotocols,
-    values,
     words,
     write_extensions,
 )
@@ -140,12 +141,20 @@ class UpgradeRequest:
         """
         fields = tuple((bytes(name), bytes(value)) for name, value in headers)
         method, target, protocol = (_bytes(given) for given in (method, target, protocol or b""))
+        return cls.judge(fields, method, target, http_version, protocol)
+
+    @classmethod
+    def judge(
+        cls, headers: Headers, method: bytes, target: bytes, http_version: str, protocol: bytes = b""
+    ) -> "UpgradeRequest":
+        """The same where all is in its form already, and nothing is copied."""
         extended = http_version.partition(".")[0] in ("2", "3")
         if extended:
             _check_connect(method, protocol)
         else:
             _check_request_line(http_version, method)
         name = _resource_name(target)
+        fields = by_name(headers)
         host = _host(fields, extended)
         if not extended:
             _check_upgrade(fields)
@@ -153,7 +162,7 @@ class UpgradeRequest:
         origins = joined(fields, b"origin")
         return cls(
             target=name,
-            headers=fields,
+            headers=headers,
             http_version=http_version,
             host=host,
             origin=None if origins is None else origins.decode("latin-1"),
@@ -291,8 +300,12 @@ def _bytes(given: str | bytes) -> bytes:
     return given.encode("utf-8", "surrogateescape") if isinstance(given, str) else bytes(given)
 
 
+_HTTP_1 = re.compile(r"1\.[1-9]")
+_ABSOLUTE = re.compile(rb"https?://[^/?#]+", re.IGNORECASE)
+
+
 def _check_request_line(http_version: str, method: bytes) -> None:
-    if re.fullmatch(r"1\.[1-9]", http_version) is None:
+    if _HTTP_1.fullmatch(http_version) is None:
         raise _refuse(rules.HTTP_VERSION, f"HTTP/{http_version}")
     if method != b"GET":
         raise _refuse(rules.METHOD, quote(method))
@@ -307,7 +320,7 @@ def _check_connect(method: bytes, protocol: bytes) -> None:
 
 def _resource_name(target: bytes) -> str:
     """Path and query, of an absolute URI too."""
-    absolute = re.match(rb"https?://[^/?#]+", target, re.IGNORECASE)
+    absolute = _ABSOLUTE.match(target)
     name = target if absolute is None else target[absolute.end() :]
     if absolute is not None and not name.startswith(b"/"):
         name = b"/" + name
@@ -316,11 +329,11 @@ def _resource_name(target: bytes) -> str:
     return name.decode("ascii")
 
 
-def _host(headers: Headers, extended: bool) -> str:
-    found = values(headers, b"host")
+def _host(fields: ByName, extended: bool) -> str:
+    found = fields.get(b"host", [])
     if extended:
         # RFC 9113 8.3.1: Host may be there besides `:authority`, and then says the same.
-        found = sorted({*found, *values(headers, b":authority")})
+        found = sorted({*found, *fields.get(b":authority", [])})
     if len(found) != 1:
         raise _refuse(rules.HOST, f"{len(found)} of them")
     if not is_host(found[0]):
@@ -328,18 +341,18 @@ def _host(headers: Headers, extended: bool) -> str:
     return found[0].decode("ascii")
 
 
-def _check_upgrade(headers: Headers) -> None:
-    if b"websocket" not in words(headers, b"upgrade"):
+def _check_upgrade(fields: ByName) -> None:
+    if b"websocket" not in words(fields, b"upgrade"):
         raise _refuse(rules.UPGRADE_MISSING)
-    if b"upgrade" not in words(headers, b"connection"):
+    if b"upgrade" not in words(fields, b"connection"):
         raise _refuse(rules.CONNECTION_MISSING)
     # A body would be taken for frames, or frames for a body, by whoever else reads along.
-    if joined(headers, b"transfer-encoding") is not None or set(values(headers, b"content-length")) - {b"0"}:
+    if b"transfer-encoding" in fields or set(fields.get(b"content-length", ())) - {b"0"}:
         raise _refuse(rules.BODY_IN_REQUEST)
 
 
-def _check_version(headers: Headers, extended: bool) -> None:
-    found = values(headers, b"sec-websocket-version")
+def _check_version(fields: ByName, extended: bool) -> None:
+    found = fields.get(b"sec-websocket-version", [])
     if len(found) > 1:
         raise _refuse(rules.VERSION_REPEATED, f"{len(found)} of them")
     if found != [VERSION]:
@@ -348,8 +361,8 @@ def _check_version(headers: Headers, extended: bool) -> None:
         raise RemoteProtocolError(rules.VERSION, quote(found[0]) if found else "there is none", headers=wanted)
 
 
-def _key(headers: Headers) -> bytes:
-    found = values(headers, b"sec-websocket-key")
+def _key(fields: ByName) -> bytes:
+    found = fields.get(b"sec-websocket-key", [])
     if not found:
         raise _refuse(rules.KEY_MISSING)
     if len(found) > 1:
@@ -363,9 +376,9 @@ _Element = TypeVar("_Element")
 
 
 def _read(
-    headers: Headers, name: bytes, read: Callable[[bytes], tuple[_Element, ...]], rule: Rule
+    fields: ByName, name: bytes, read: Callable[[bytes], tuple[_Element, ...]], rule: Rule
 ) -> tuple[_Element, ...]:
-    field = joined(headers, name)
+    field = joined(fields, name)
     try:
         return () if field is None else read(field)
     except ValueError as error:
@@ -433,7 +446,7 @@ class ClientUpgrade:
         Raises:
             RemoteProtocolError: it does not open a connection, or not the one that was asked for.
         """
-        fields = tuple((bytes(name), bytes(value)) for name, value in headers)
+        fields = by_name(tuple((bytes(name), bytes(value)) for name, value in headers))
         if status != 101 if self.key is not None else not 200 <= status < 300:
             raise RemoteProtocolError(rules.RESPONSE_STATUS, str(status))
         if self.key is not None:
@@ -449,12 +462,12 @@ class ClientUpgrade:
         """
         return Connection(Role.CLIENT, self.check(status, headers), **options)
 
-    def _terms(self, headers: Headers) -> Terms | None:
+    def _terms(self, fields: ByName) -> Terms | None:
         """What the answer says about compression; it may name no other extension, and this one once (9.1)."""
-        if len(values(headers, b"sec-websocket-extensions")) > 1:
+        if len(fields.get(b"sec-websocket-extensions", ())) > 1:
             raise RemoteProtocolError(rules.RESPONSE_EXTENSIONS, "more than one field")
         terms = None
-        for extension in _read(headers, b"sec-websocket-extensions", read_extensions, rules.RESPONSE_EXTENSIONS):
+        for extension in _read(fields, b"sec-websocket-extensions", read_extensions, rules.RESPONSE_EXTENSIONS):
             if self.compression is None or extension.name != self.compression.name or terms is not None:
                 raise RemoteProtocolError(rules.EXTENSION_UNOFFERED, extension.name)
             try:
@@ -463,8 +476,8 @@ class ClientUpgrade:
                 raise RemoteProtocolError(rules.COMPRESSION_TERMS, str(error)) from None
         return terms
 
-    def _subprotocol(self, headers: Headers) -> str | None:
-        found = values(headers, b"sec-websocket-protocol")
+    def _subprotocol(self, fields: ByName) -> str | None:
+        found = fields.get(b"sec-websocket-protocol")
         if not found:
             return None
         if len(found) > 1:
@@ -475,16 +488,16 @@ class ClientUpgrade:
         return name
 
 
-def _check_switch(headers: Headers) -> None:
-    upgrade = joined(headers, b"upgrade")
+def _check_switch(fields: ByName) -> None:
+    upgrade = joined(fields, b"upgrade")
     if upgrade is None or upgrade.lower() != b"websocket":
         raise RemoteProtocolError(rules.RESPONSE_UPGRADE, "there is none" if upgrade is None else quote(upgrade))
-    if b"upgrade" not in words(headers, b"connection"):
+    if b"upgrade" not in words(fields, b"connection"):
         raise RemoteProtocolError(rules.RESPONSE_CONNECTION)
 
 
-def _check_accept(headers: Headers, expected: bytes) -> None:
-    found = values(headers, b"sec-websocket-accept")
+def _check_accept(fields: ByName, expected: bytes) -> None:
+    found = fields.get(b"sec-websocket-accept")
     if not found:
         raise RemoteProtocolError(rules.ACCEPT_MISSING)
     if len(found) > 1:

@@ -11,6 +11,7 @@ from rawws.core.agreement import Extension
 from rawws.core.errors import LocalProtocolError
 from rawws.core.headers import (
     accept_for,
+    by_name,
     is_host,
     is_key,
     is_plain,
@@ -136,18 +137,19 @@ def test_fields_of_one_name_are_found_in_their_order_and_trimmed():
     """Blanks around a value do not belong to it."""
     assert [b"1", b"2"] == values(FIELDS, b"a")
     assert [] == values(FIELDS, b"c")
+    assert {b"a": [b"1", b"2"], b"b": [b"Two, THREE"]} == by_name(FIELDS)
 
 
 def test_several_fields_are_one_joined_with_commas():
     """Section 9.1: a field "MAY be split or combined across multiple lines"."""
-    assert b"1, 2" == joined(FIELDS, b"a")
-    assert joined(FIELDS, b"c") is None
+    assert b"1, 2" == joined(by_name(FIELDS), b"a")
+    assert joined(by_name(FIELDS), b"c") is None
 
 
 def test_words_are_compared_without_case():
     """Connection and Upgrade are lists of words, in any case."""
-    assert [b"two", b"three"] == words(FIELDS, b"b")
-    assert [b""] == words(FIELDS, b"c")
+    assert [b"two", b"three"] == words(by_name(FIELDS), b"b")
+    assert [b""] == words(by_name(FIELDS), b"c")
 
 
 def test_fields_to_send_are_bytes_or_ascii():

@@ -1048,6 +1048,66 @@ def test_whatever_comes_is_an_event(make, data):
     assert whole == outcome(make(limits=limits), [data[: len(data) // 2], data[len(data) // 2 :]])
 
 
+NAMES = ["Host", "host", "Content-Length", "Transfer-Encoding", "Connection", "Expect", "X", "x y", "", "ü"]
+VALUES = ["a", "", "5", "5, 5", "5,6", "-1", "chunked", "gzip", "Chunked", "close", "ü", " a\tb ", "a:b"]
+COLONS = [":", ": ", " :", "", ":\t"]
+FIELD_LINES = st.lists(st.tuples(*map(st.sampled_from, (NAMES, COLONS, VALUES))).map("".join), max_size=4)
+METHODS = ["GET", "CONNECT", "gét", "A{", "G"]
+TARGETS = [" / ", " * ", " a:1 ", " /ü ", " http://a/ ", "  "]
+VERSIONS = ["HTTP/1.1", "HTTP/1.0", "HTTP/1.9", "HTTP/1", "HTTP/1.x", "HTTP/1.10", "http/1.1"]
+STATUSES = [" 101", " 1010", " 0101", " 101x", " 10"]
+REASONS = ["", " ", " Hi", " ü\t!", "\t"]
+
+
+def read_by_h11(role, first, lines):
+    """The same head, and what h11 makes of it when it reads all of it; None if it refuses it."""
+    reader = h11.Connection(role)
+    if role is h11.CLIENT:
+        reader.send(h11.Request(method="GET", target="/", headers=[("Host", "a"), ("Upgrade", "a")]))
+        reader.send(h11.EndOfMessage())
+    head = "\r\n".join(["".join(first), *lines, "", ""]).encode("latin-1")
+    reader.receive_data(head)
+    try:
+        return head, reader.next_event()
+    except h11.RemoteProtocolError:
+        return head, None
+
+
+def is_folded(lines):
+    """A folded line is put up with by h11, and not here."""
+    return any(line.startswith((" ", "\t")) for line in lines)
+
+
+@given(first=st.tuples(*map(st.sampled_from, (METHODS, TARGETS, VERSIONS))), lines=FIELD_LINES, host=st.booleans())
+def test_a_request_is_what_h11_takes_it_for(first, lines, host):
+    """The lines are cut here and their parts judged by h11; when it reads the whole head, it comes to the same."""
+    head, expected = read_by_h11(h11.SERVER, first, ["Host: a"] * host + lines)
+    event = serve([head], answer=lambda _: None)[1][0]
+
+    if isinstance(event, Request):
+        assert (expected.method, expected.target) == (event.method.encode(), event.target.encode())
+        assert tuple(expected.headers) == event.headers
+    else:
+        assert expected is None or is_folded(lines)
+        assert event.error.rule in (rules.HTTP_MALFORMED, rules.HOST)
+
+
+@given(first=st.tuples(*map(st.sampled_from, (VERSIONS, STATUSES, REASONS))), lines=FIELD_LINES)
+def test_a_switch_is_what_h11_takes_it_for(first, lines):
+    """The same for an answer with 101; others h11 reads itself."""
+    head, expected = read_by_h11(h11.CLIENT, first, ANSWER.decode().split("\r\n")[1:4] + lines)
+    connection = client()
+    connection.receive_data(head)
+    event = connection.next_event()
+
+    if isinstance(event, Connected):
+        assert tuple(expected.headers) == event.headers
+    elif expected is None or is_folded(lines):
+        assert rules.RESPONSE_MALFORMED is event.error.rule
+    else:
+        assert (rules.RESPONSE_VERSION, b"1.0") == (event.error.rule, expected.http_version)
+
+
 @pytest.mark.parametrize("end", [b"no field\r\n\r\n", b"\x00\r\n", b"x: " + bytes(9000)])
 def test_a_head_that_is_refused_is_not_kept(end):
     """While the peer is given time to read the refusal, nothing of the head that it sent stays in memory."""

@@ -55,6 +55,7 @@ NODE = Contender(
     install="see https://nodejs.org",
     unable=lambda: None if (machine.NODE_PACKAGES / "ws").is_dir() else "no ws (npm ci --prefix tests/interop/node)",
     environment={"NODE_PATH": str(machine.NODE_PACKAGES)},
+    warm_up=0.5,
     floors=("tcp", "tcp buffered"),
 )
 

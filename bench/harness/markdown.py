@@ -130,6 +130,7 @@ def document(results: Results, plot: str | None = None, folded: bool = True) -> 
     parts.append(overview(results))
     if plot:
         parts.append(f"![{results.title}]({plot})")
+    parts.append(results.notes)
     tables = "\n\n".join(details(results, scenario) for scenario in results.cells)
     fold = "<details><summary>Every figure, scenario by scenario</summary>\n\n{}\n\n</details>"
     parts.append(fold.format(tables) if folded else tables)

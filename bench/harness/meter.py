@@ -12,15 +12,15 @@ class Meter:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._kernel = process.in_kernel()
+        self._cpu = process.cpu()
         self._load = time.process_time()
         self._wall = time.perf_counter()
-        self._cpu = process.cpu()
 
     def sample(self, count: int) -> Sample:
         """CPU microseconds for each of so many; how busy both cores were by that."""
-        cpu = self._process.cpu() - self._cpu
         wall = time.perf_counter() - self._wall
         load = time.process_time() - self._load
+        cpu = self._process.cpu() - self._cpu
         extras = {
             "wall µs": wall / count * 1e6,
             "contender busy %": cpu / wall * 100,

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +93,21 @@ class Process:
         return lines[-1].strip() if lines else ""
 
     def cpu(self) -> float:
-        """CPU seconds that it has used by now, in user mode and in the kernel, all threads, to the nanosecond."""
+        """CPU seconds that it has used by now, in user mode and in the kernel, all threads, to the nanosecond.
+
+        It is waited for until it sleeps: of a thread that runs, Linux counts what it has used since the last tick, some
+        milliseconds, only when it stops.
+        """
+        until = time.perf_counter() + 0.05
+        while self._runs() and time.perf_counter() < until:
+            time.sleep(0.0002)
         # The clock that clock_getcpuclockid(3) names on Linux; /proc counts in hundredths of a second.
         return time.clock_gettime(~self.pid << 3 | 2)
+
+    def _runs(self) -> bool:
+        """Whether any of its threads does something; of many, those that were first are looked at."""
+        tasks = islice(os.scandir(f"/proc/{self.pid}/task"), 64)
+        return any(_state(task.path) == "R" for task in tasks)
 
     def in_kernel(self) -> float:
         """CPU seconds of these that were spent in the kernel, as coarse as /proc has it."""
@@ -124,6 +137,13 @@ class Process:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _state(task: str) -> str:
+    """R, S, D…; nothing of a thread that has just ended."""
+    with contextlib.suppress(OSError):
+        return Path(task, "stat").read_text().rpartition(") ")[2][0]
+    return ""
 
 
 def _surroundings(more: Mapping[str, str]) -> dict[str, str]:

@@ -65,6 +65,7 @@ class Results:
     missing: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     """By "contender: scenario"."""
+    notes: str = ""
 
     @classmethod
     def begun(cls, name: str, suite: Suite) -> "Results":
@@ -117,6 +118,7 @@ class Results:
             name: why for name, why in (self.missing | newer.missing).items() if name not in whole.present()
         }
         whole.failures = failures | newer.failures
+        whole.notes = newer.notes
         return whole.trimmed()
 
     def trimmed(self) -> "Results":

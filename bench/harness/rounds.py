@@ -39,6 +39,7 @@ class Rounds:
             with self._suite.opened(self._effort):
                 for number in range(1, self._effort.rounds + 1):
                     self._round(number)
+                self.results.notes = self._suite.notes(self._contenders)
         except KeyboardInterrupt:
             self.interrupted = True
         finally:
@@ -90,7 +91,10 @@ class Rounds:
         return process
 
     def _started(self, contender: Contender) -> Process:
-        return Process(contender.name, contender.command, contender.environment, self._effort.contender_core)
+        process = Process(contender.name, contender.command, contender.environment, self._effort.contender_core)
+        if contender.warm_up and not self._effort.quick:
+            self._suite.warm_up(process, contender.warm_up, self._effort)
+        return process
 
 
 def _reason(error: BaseException, process: Process | None) -> str:

@@ -32,6 +32,8 @@ class Contender:
     environment: Mapping[str, str] = field(default_factory=dict)
     floors: Sequence[str] = ()
     """The contenders that nobody can be cheaper than, with the same loop.  A floor has none."""
+    warm_up: float = 0.0
+    """Seconds that it needs to come to its speed, because it compiles what it runs often."""
     kind: str = "peer"
     """"rawws", "peer" or "floor"; a plot tells them apart."""
 
@@ -116,9 +118,16 @@ class Suite:
     def contenders(self) -> Sequence[Contender]:
         raise NotImplementedError
 
+    def notes(self, contenders: Sequence[Contender]) -> str:
+        """More Markdown, about those contenders that are there: what is no figure."""
+        return ""
+
     def opened(self, effort: Effort) -> AbstractContextManager[Any]:
         """What is held open while all is measured; a server that clients talk to, for example."""
         return nullcontext()
+
+    def warm_up(self, process: Process, seconds: float, effort: Effort) -> None:
+        """Keep a process that has just been started busy for so long; for contenders that ask for it."""
 
     def measure(self, process: Process, scenario: Any, effort: Effort) -> Sample:
         """Measure once.

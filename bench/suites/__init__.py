@@ -14,6 +14,8 @@ NAMES = (
     "upgrades",
     "memory",
     "deflate",
+    "codecs",
+    "broadcast",
 )
 # fmt: on
 """In the order in which they run."""

@@ -45,6 +45,11 @@ of isal it is only the compressor. `tcp` is the floor: messages of the compresse
     def contenders(self) -> Sequence[Contender]:
         return compressing_servers()
 
+    def warm_up(self, process: Process, seconds: float, effort: Effort) -> None:
+        line = CompressedLine(*connect(process.port), 1024)
+        drive([line], 16, seconds)
+        hang_up([line.sock])
+
     def measure(self, process: Process, scenario: Traffic, effort: Effort) -> Sample:
         count = min(scenario.connections, effort.few(100, 10))
         if process.plain:

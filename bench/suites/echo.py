@@ -45,6 +45,10 @@ floor is `tcp`: the same event loop sending back what comes, with no WebSocket a
     def contenders(self) -> Sequence[Contender]:
         return echo_servers()
 
+    def warm_up(self, process: Process, seconds: float, effort: Effort) -> None:
+        with connected(process.port, 1, 1024, 16, process.plain) as lines:
+            drive(lines, 16, seconds)
+
     def measure(self, process: Process, scenario: Traffic, effort: Effort) -> Sample:
         count = min(scenario.connections, effort.few(1000, 10))
         with connected(process.port, count, scenario.size, scenario.window, process.plain) as lines:

@@ -71,6 +71,9 @@ class Expander:
         self._phrases = phrases
         self._stream: Any = None
 
+    def decompress_whole(self, data: bytes, most: int) -> bytes | None:
+        return None
+
     def decompress(self, data: bytes, most: int) -> tuple[bytes, int]:
         if self._stream is None:
             self._stream = zlib.decompressobj(-15, self._phrases)

@@ -40,6 +40,10 @@ class Judge:
         self._output = bytearray()
         self._left = JUDGED if self._size < FARTHEST else JUDGED_OF_LARGEST
 
+    def decompress_whole(self, data: bytes, most: int) -> bytes | None:
+        """See `Decompressor`; there is no shortcut for what is read bit by bit."""
+        return None
+
     def decompress(self, data: bytes, most: int) -> tuple[bytes, int]:
         """See `Decompressor`."""
         try:

@@ -97,8 +97,15 @@ class Compressor(Protocol):
 class Decompressor(Protocol):
     """The messages of one sender, as they come in.
 
-    Both methods raise `ProtocolError` (`rules.COMPRESSED_DATA`) for what cannot be decompressed.
+    `decompress` and `finish` raise `ProtocolError` (`rules.COMPRESSED_DATA`) for what cannot be decompressed.
     """
+
+    def decompress_whole(self, data: bytes, most: int) -> bytes | None:
+        """A whole message at once, `most` bytes at most: a shortcut, between messages.
+
+        None if it is not as simple as that, or wrong.  Then nothing has changed, and it comes again by the other two,
+        which know what to say about it; who has no shortcut always gives None.
+        """
 
     def decompress(self, data: bytes, most: int) -> tuple[bytes, int]:
         """Some of the next part of a message.

@@ -37,7 +37,14 @@ from rawws.core.frames import (
     is_control,
 )
 from rawws.core.masking import apply_mask, rotate
-from rawws.core.messages import COMPRESSED_AT_ONCE, Reassembly, take_plain
+from rawws.core.messages import (
+    COMPRESSED_AT_ONCE,
+    COMPRESSED_BINARY,
+    COMPRESSED_TEXT,
+    Reassembly,
+    payload_of,
+    take_plain,
+)
 from rawws.core.prepared import Prepared, encode_text
 from rawws.core.settings import Limits, Role
 from rawws.core.states import (
@@ -230,6 +237,8 @@ class Connection:
             if run:
                 self._ready.extend(run)
                 return True
+            if self._compressor is not None and self._read_compressed(start, masked):
+                return True
         header = decode_header(self._data, start)
         if header is None:
             return False
@@ -242,6 +251,23 @@ class Connection:
         self._done = 0
         # An empty frame is whole by now, and what follows it need not have come.
         return header.length > 0 or self._read_payload(header)
+
+    def _read_compressed(self, start: int, masked: bool) -> bool:
+        """The short way for a compressed message that is one frame; False if it has to go the long way."""
+        first = self._data[start]
+        found = payload_of(self._data, start, masked, self._plain_limit)
+        if found is None or first not in (COMPRESSED_TEXT, COMPRESSED_BINARY):
+            return False
+        begin, end = found
+        payload = self._data[begin:end]
+        if masked:
+            payload = apply_mask(payload, self._data[begin - 4 : begin])
+        message = self._message.decompress_whole(payload, first == COMPRESSED_TEXT, self._offset + begin)
+        if message is None:
+            return False
+        self._position = end
+        self._ready.append(message)
+        return True
 
     def _judge(self, header: FrameHeader, offset: int) -> Sender:
         """Whether this frame may come now; gives back where its sender stands after it."""

@@ -321,6 +321,24 @@ class Inflater:
         self._last = b""  # the end of what came
         self._finals = 0
 
+    def decompress_whole(self, data: bytes, most: int) -> bytes | None:
+        """A whole message at once; None if it is wrong, is not over `most` bytes soon, or has a final block."""
+        if data.endswith(EMPTY_BLOCK):
+            return None
+        stream = zlib.decompressobj(-LARGEST_WINDOW, self._window)
+        try:
+            message: bytes = stream.decompress(data + EMPTY_BLOCK, most)
+            # As in `finish`: only data that is whole can end here, and brings nothing.
+            if stream.eof or stream.unconsumed_tail or stream.decompress(FINAL_BLOCK, 1):
+                return None
+            if not stream.eof or stream.unused_data:
+                return None
+        except zlib.error:
+            return None
+        if self._takeover:
+            self._remember(message)
+        return message
+
     def decompress(self, data: bytes, most: int) -> tuple[bytes, int]:
         """Some of the next part of a message; never more than `most` bytes, whatever the data claims to be.
 
@@ -384,9 +402,12 @@ class Inflater:
             decompressed: bytes = self._stream.decompress(data, most)
         except zlib.error as error:
             raise ProtocolError(rules.COMPRESSED_DATA, str(error).partition(": ")[2]) from None
+        self._remember(decompressed)
+        return decompressed
+
+    def _remember(self, decompressed: bytes) -> None:
         size = 1 << self._bits
         if len(decompressed) >= size:
             self._window = decompressed[-size:]
         else:
             self._window = (self._window + decompressed)[-size:]
-        return decompressed

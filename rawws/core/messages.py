@@ -20,6 +20,10 @@ AT_ONCE = 64 * 1024
 """So many bytes are decompressed before somebody has to ask for more, and a few KiB at most."""
 COMPRESSED_AT_ONCE = 16 * 1024
 """So many are given to be decompressed; what is not used is given again."""
+WHOLE_AT_ONCE = 256 * 1024
+"""Whole messages of so many bytes are decompressed in one go."""
+COMPRESSED_TEXT, COMPRESSED_BINARY = 0xC1, 0xC2
+"""The first byte of a compressed message that is one frame: FIN, RSV1 and the opcode."""
 
 
 class Reassembly:
@@ -35,6 +39,7 @@ class Reassembly:
         "_fragments",
         "_late",
         "_limits",
+        "_most_at_once",
         "_most_fragments",
         "_size",
         "_tail",
@@ -47,6 +52,7 @@ class Reassembly:
     def __init__(self, limits: Limits, decompressor: Decompressor | None = None) -> None:
         self._limits = limits
         self._most_fragments = limits.most_fragments
+        self._most_at_once = WHOLE_AT_ONCE if limits.message is None else min(WHOLE_AT_ONCE, limits.message)
         self.decompressor = decompressor
         self.begin(text=False)
 
@@ -121,6 +127,28 @@ class Reassembly:
             data += self._count(self.decompressor.finish())
         return data, used, last
 
+    def decompress_whole(self, payload: bytes, text: bool, begin: int) -> str | bytes | None:
+        """The message that is the payload of one frame, at once; None if it has to go the long way.
+
+        Args:
+            payload: unmasked.
+            text: whether it is.
+            begin: where in the peer's stream it stood.
+
+        Raises:
+            ProtocolError: it is not UTF-8.
+        """
+        assert self.decompressor is not None
+        most = self._most_at_once
+        message = self.decompressor.decompress_whole(payload, most + 1)
+        if message is None or len(message) > most:
+            return None
+        try:
+            return message.decode() if text else message
+        except UnicodeDecodeError as error:
+            detail = f"{error.reason}, at byte {error.start} of the message"
+            raise ProtocolError(rules.TEXT_NOT_UTF8, detail, begin) from None
+
     @property
     def _room(self) -> int:
         """How many bytes more may come out of decompressing."""
@@ -193,6 +221,24 @@ class Reassembly:
         whole = str(memoryview(self._bytes)[:end], "utf-8") if self.text else bytes(self._bytes)
         self._bytes = bytearray()
         return whole
+
+
+def payload_of(data: bytes, start: int, masked: bool, limit: int) -> tuple[int, int] | None:
+    """Where the payload of the frame at `start` begins and ends, if all of it is there; None too if the frame has no
+    payload, 64 KiB of it or more than `limit`, or a header that is not as `take_plain` would have it."""
+    begin = start + (6 if masked else 2)
+    if begin > len(data):
+        return None
+    length = data[start + 1] - 0x80 * masked
+    if length == 126 and begin + 2 <= len(data):
+        begin += 2
+        length = data[start + 2] << 8 | data[start + 3]
+        if length < 126:
+            return None
+    elif not 0 < length < 126:
+        return None
+    end = begin + length
+    return None if length > limit or end > len(data) else (begin, end)
 
 
 def take_plain(data: bytes, start: int, masked: bool, limit: int, out: list[Event]) -> int:

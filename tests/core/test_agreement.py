@@ -123,6 +123,10 @@ class Unrun:
     def __init__(self) -> None:
         self.begun = b""
 
+    def decompress_whole(self, data: bytes, most: int) -> bytes | None:
+        """There is no shortcut."""
+        return None
+
     def decompress(self, data: bytes, most: int) -> tuple[bytes, int]:
         """A run at a time, and never more than was asked for."""
         held = len(self.begun)

@@ -874,6 +874,82 @@ def test_an_inflater_in_the_midst_of_a_message_can_be_copied() -> None:
             assert b"Hello" == begun + inflated(one, [payload[at:]])
 
 
+# --- A whole message at once ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("payload", [EXAMPLES["one block"], EXAMPLES["stored"], EXAMPLES["two blocks"]])
+@pytest.mark.parametrize("takeover", [False, True])
+def test_a_whole_message_is_read_at_once(payload: bytes, takeover: bool) -> None:
+    """And is in the window for the next, if there is one."""
+    inflater = Inflater(15, takeover)
+
+    assert [b"Hello"] * 3 == [inflater.decompress_whole(payload, 5) for _ in range(3)]
+    assert (b"Hello" if takeover else None) == inflater.decompress_whole(bytes.fromhex("f2 00 11 00 00"), 9)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(EXAMPLES["final"], id="a final block in it"),
+        pytest.param(FINAL_HELLO, id="a final block at its end"),
+        pytest.param(HELLO + b"\x03\x00", id="a final block behind it"),
+        pytest.param(HELLO + TAIL, id="with its tail"),
+        pytest.param(HELLO[:-1], id="cut off"),
+        pytest.param(bytes.fromhex("14 8d cb 0d 00 51 08 02 6b"), id="a table of codes that is cut off"),
+        pytest.param(b"\x06", id="no DEFLATE data"),
+        pytest.param(match(6), id="too far back"),
+        pytest.param(bytes.fromhex("00 09 00 f6 ff"), id="what is appended taken for data"),
+        pytest.param(bytes.fromhex("01 09 00 f6 ff"), id="what is appended taken for the last data"),
+        pytest.param(bytes.fromhex("00 08 00 f7 ff") + TAIL, id="data like a tail"),
+        pytest.param(bytes.fromhex("01 05 00 fa ff"), id="some of what is appended taken for the last data"),
+    ],
+)
+def test_what_is_not_simple_is_left_for_the_long_way(payload: bytes) -> None:
+    """Right or wrong: it says what is the matter, and nothing has changed for it."""
+    inflater = Inflater(15, True)
+    assert b"Hello" == inflater.decompress_whole(HELLO, 5)
+
+    assert None is inflater.decompress_whole(payload, 10)
+    assert b"Hello" == inflated(inflater, [bytes.fromhex("f2 00 11 00 00")])
+
+
+@pytest.mark.parametrize("most", [4, 5])
+def test_a_message_that_is_too_large_is_left_for_the_long_way(most: int) -> None:
+    """No more than `most` bytes come out."""
+    assert (None if most < 5 else b"Hello") == Inflater(15, True).decompress_whole(HELLO, most)
+    assert None is Inflater(15, True).decompress_whole(compressed(Deflater(15, True, 0, 9, 9), bytes(50_000))[0], most)
+
+
+@given(
+    st.lists(
+        st.sampled_from([*EXAMPLES.values(), FINAL_HELLO, HELLO + TAIL, match(3), match(400)])
+        | st.binary(max_size=12)
+        | st.binary(max_size=12).map(stored)
+        | st.builds(bytes.__add__, st.sampled_from([*EXAMPLES.values()]), st.binary(max_size=3)),
+        max_size=8,
+    ),
+    st.sampled_from([9, 15]),
+    st.booleans(),
+    st.sampled_from([1, 5, 100]),
+)
+def test_at_once_comes_what_comes_in_pieces(payloads: list[bytes], bits: int, takeover: bool, most: int) -> None:
+    """Whatever the payloads: what is read at once, the long way reads too, and both remember the same."""
+    quick, slow = Inflater(bits, takeover), Inflater(bits, takeover)
+    for payload in payloads:
+        before = copy.copy(quick)
+        message = quick.decompress_whole(payload, most)
+        if message is None:
+            quick, slow = before, copy.copy(slow)
+            with suppress(ProtocolError):
+                message = inflated(quick, [payload])
+        try:
+            assert message == inflated(slow, [payload])
+        except ProtocolError:
+            assert None is message
+            return
+
+
 # --- Both -------------------------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from rawws.core.deflate import Inflater
 from rawws.core.errors import ProtocolError
 from rawws.core.events import Chunk, Event
 from rawws.core.frames import FrameHeader, Opcode
-from rawws.core.messages import AT_ONCE, Reassembly, take_plain
+from rawws.core.messages import AT_ONCE, WHOLE_AT_ONCE, Reassembly, payload_of, take_plain
 from rawws.core.settings import Limits, Role
 from tests.wire import BINARY, KEY, PING, TEXT, feed, frame, octets
 
@@ -38,6 +38,12 @@ def compressed_message(opcode: int, limits: Limits = Limits()) -> Reassembly:
 def deflated(data: bytes) -> bytes:
     """As the payload of a message."""
     return zlib.compress(data, wbits=-15) + b"\x00"
+
+
+def deflated_in_sync(data: bytes) -> bytes:
+    """The same without a final block."""
+    stream = zlib.compressobj(wbits=-15)
+    return (stream.compress(data) + stream.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\x00\x00\xff\xff")
 
 
 def plain(message: str | bytes, key: bytes | None) -> bytes:
@@ -310,6 +316,47 @@ def test_a_message_over_the_limit_is_left_alone(size: int) -> None:
 
     assert (len(data), [bytes(size)]) == taken(data, limit=size)
     assert (0, []) == taken(data, limit=size - 1)
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+@pytest.mark.parametrize("size", [1, 125, 126, 127, 65535])
+def test_the_payload_of_a_whole_frame_is_found(size: int, key: bytes | None) -> None:
+    """Behind the header and the mask, and not before it is all there, or if it is over the limit."""
+    data = b"\xff" + frame(TEXT, bytes(size), key=key, rsv=4)
+    masked = key is not None
+
+    assert (len(data) - size, len(data)) == payload_of(data + b"\xff", 1, masked, size)
+    assert None is payload_of(data, 1, masked, size - 1)
+    for end in {*range(1, min(11, len(data))), len(data) - 1}:
+        assert None is payload_of(data[:end], 1, masked, size)
+
+
+@pytest.mark.parametrize(
+    "data", ["c1 00", "c1 80 00000000", "c1 81 00000000 61", "c1 7e 007d" + 125 * "61", "c1 7f 0000000000000001 61"]
+)
+def test_the_payload_of_other_frames_is_not(data: str) -> None:
+    """Empty, masked by the wrong side, of a length that is not in its shortest form, or that takes eight bytes."""
+    assert None is payload_of(octets(data), 0, False, NO_LIMIT)
+
+
+def test_a_compressed_message_that_is_one_frame_is_decompressed_at_once() -> None:
+    """Up to a bound and to the limit of messages; all else goes the long way."""
+    for limit, size, text in ((None, WHOLE_AT_ONCE, False), (9, 9, True)):
+        message = Reassembly(Limits(message=limit), Inflater(15, True))
+        whole = message.decompress_whole(deflated_in_sync(b"a" * size), text, 0)
+
+        assert ("a" * size if text else b"a" * size) == whole
+        assert None is message.decompress_whole(deflated_in_sync(b"a" * (size + 1)), text, 0)
+
+
+def test_bad_text_that_is_decompressed_at_once_is_told_as_ever() -> None:
+    """The first byte of the payload in the stream, and in words that of the message."""
+    message = Reassembly(Limits(), Inflater(15, True))
+
+    with pytest.raises(ProtocolError) as caught:
+        message.decompress_whole(deflated_in_sync(b"a\xffb"), True, 7)
+    assert (rules.TEXT_NOT_UTF8, 7) == (caught.value.rule, caught.value.offset)
+    assert "invalid start byte, at byte 1 of the message" == caught.value.detail
 
 
 @given(st.lists(MESSAGES), st.sampled_from([None, KEY]), st.binary(max_size=12))

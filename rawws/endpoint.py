@@ -8,6 +8,7 @@ from rawws.core.deflate import Deflate
 from rawws.core.errors import RemoteProtocolError
 from rawws.core.events import Closed
 from rawws.core.frames import CloseCode
+from rawws.core.headers import values
 from rawws.core.http1 import ClientConnection, Connected, Rejected, Request, ServerConnection
 from rawws.core.settings import Limits
 from rawws.core.states import IN_MESSAGE, State
@@ -160,8 +161,14 @@ class HandshakeRejected(Exception):
         self.body = answer.body
 
     def __str__(self) -> str:
-        said = self.problem or self.body[:200].decode("utf-8", "replace").strip()
+        said = self.problem or self._said()
         return f"the server answered {self.status} {self.reason}" + (f": {said}" if said else "")
+
+    def _said(self) -> str:
+        """The beginning of the body, in one line; nothing if it is a page for browsers."""
+        if any(b"html" in kind.lower() for kind in values(self.headers, b"content-type")):
+            return ""
+        return " ".join(self.body[:200].decode("utf-8", "replace").split())
 
 
 SelectSubprotocol: TypeAlias = Callable[[tuple[str, ...]], str | None]

@@ -175,11 +175,12 @@ class TestAnswer:
         assert response is None or answer.endswith(response.body if isinstance(response.body, bytes) else b"text")
 
     def test_a_rejection_tells_what_was_said(self) -> None:
-        """`HandshakeRejected` has status, reason, headers and body, and its text shows the beginning of the body."""
+        """`HandshakeRejected` has status, reason, headers and body, and its text shows the beginning of the body,
+        in one line."""
         error = HandshakeRejected(Rejected(503, "Later", ((b"a", b"b"),), b"\xffwait\n" + b"x" * 1000))
 
         assert (503, "Later", ((b"a", b"b"),)) == (error.status, error.reason, error.headers)
-        assert str(error).startswith("the server answered 503 Later: \ufffdwait\nx")
+        assert str(error).startswith("the server answered 503 Later: \ufffdwait x")
         assert len(str(error)) < 250
         assert "the server answered 404 Not Found" == str(HandshakeRejected(Rejected(404, "Not Found", (), b" \n")))
 

@@ -27,6 +27,8 @@ def arguments_of(command: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=1, help="so many behind the one port; needs --redis")
     parser.add_argument("--shared", action="store_true", help=argparse.SUPPRESS)  # It is one of several.
     arguments = parser.parse_args(command)
+    if not 0 <= arguments.port < 1 << 16:
+        parser.error(f"{arguments.port} is no port: they go from 0 to 65535")
     if arguments.processes > 1 and not arguments.redis:
         parser.error("--processes needs --redis: what is said in one process has to reach the others")
     if arguments.redis and find_spec("redis") is None:

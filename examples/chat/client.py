@@ -18,8 +18,9 @@ from time import localtime, strftime
 from typing import Any
 
 from examples.chat.member import Member
-from rawws import ConnectionClosed
+from rawws import ConnectionClosed, HandshakeRejected
 from rawws.aio import WebSocket, reconnect
+from rawws.backoff import may_pass
 
 
 class Line:
@@ -69,18 +70,24 @@ async def talk(url: str, member: Member) -> None:
     """Talk until the input ends, and everything that was typed is accepted."""
     trouble = Trouble()
     line = Line(reconnect(url, retry=trouble.failed), member, trouble.show)
-    staying = asyncio.create_task(line.stay())
+    tasks = [asyncio.create_task(line.stay()), asyncio.create_task(_type(line))]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    for task in done:
+        task.result()
+
+
+async def _type(line: Line) -> None:
+    """Say what is typed; done when the input has ended and all of it is accepted."""
     async for typed in _lines():
         if typed.strip():
             try:
                 await line.say(typed.strip())
             except ValueError as error:
                 print(f"* {error}", file=sys.stderr)
-    while member.outbox and not staying.done():
+    while line.member.outbox:
         await asyncio.sleep(0.05)
-    staying.cancel()
-    with suppress(asyncio.CancelledError):
-        await staying
 
 
 class Trouble:
@@ -91,7 +98,7 @@ class Trouble:
 
     def failed(self, error: Exception) -> None:
         """An attempt to connect has failed."""
-        if not self._is_told:
+        if not self._is_told and may_pass(error):
             print(f"* Cannot connect: {_plain(str(error))}; trying again", file=sys.stderr)
         self._is_told = True
 
@@ -147,8 +154,12 @@ def main() -> None:
     parser.add_argument("--room", default="lobby")
     parser.add_argument("--name", default=getpass.getuser())
     arguments = parser.parse_args()
-    with suppress(KeyboardInterrupt):
+    try:
         asyncio.run(talk(arguments.url, Member(arguments.room, arguments.name)))
+    except KeyboardInterrupt:
+        pass
+    except (HandshakeRejected, OSError, ValueError) as error:
+        sys.exit(f"Cannot connect: {_plain(str(error))}")
 
 
 if __name__ == "__main__":

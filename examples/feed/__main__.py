@@ -32,6 +32,8 @@ def main() -> None:
     parser.add_argument("--part", choices=PARTS, default="all", help="of those with --redis, on this machine (all)")
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if not 0 <= arguments.port < 1 << 16:
+        parser.error(f"{arguments.port} is no port: they go from 0 to 65535")
     if arguments.redis is None and (arguments.processes > 1 or arguments.part != "all"):
         parser.error("several processes are joined through Redis: --redis redis://localhost:6379")
     if arguments.part != "all" and arguments.processes > 1:
@@ -44,9 +46,9 @@ def main() -> None:
     except KeyboardInterrupt:
         pass
     except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        sys.exit(f"Port {arguments.port} is in use; --port 0 takes any that is free.")
+        if error.errno == errno.EADDRINUSE:
+            sys.exit(f"Port {arguments.port} is in use; --port 0 takes any that is free.")
+        sys.exit(f"Cannot listen on port {arguments.port} of {arguments.host}: {error}")
 
 
 async def alone(arguments: argparse.Namespace) -> None:

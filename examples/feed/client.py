@@ -6,12 +6,12 @@ It connects again whenever the connection is lost, and is told what it missed me
 import argparse
 import asyncio
 import sys
-from contextlib import suppress
 
 from examples.feed.book import Book
 from examples.feed.view import View
-from rawws import Backoff, ConnectionClosed
+from rawws import Backoff, ConnectionClosed, HandshakeRejected
 from rawws.aio import WebSocket, reconnect
+from rawws.backoff import may_pass
 
 SYMBOLS = ("EUR/USD", "USD/TRY", "XAU/USD")
 BACKOFF = Backoff(first=0.5, most=10)
@@ -23,7 +23,8 @@ async def run(url: str, symbols: list[str], slow: float) -> None:
     screen = Screen(view)
 
     def failed(error: Exception) -> None:
-        screen.show(f"cannot connect: {error}; trying again")
+        if may_pass(error):
+            screen.show(f"cannot connect: {error}; trying again")
 
     async for ws in reconnect(url, backoff=BACKOFF, retry=failed):
         try:
@@ -76,7 +77,7 @@ class Screen:
         def written(price: int) -> str:
             return f"{price / 10**decimals:.{decimals}f}"
 
-        change = (book.prices[-1] / book.opening - 1) * 100
+        change = round((book.prices[-1] / book.opening - 1) * 100, 2) + 0.0  # of -0.0 that makes 0.0
         sides = f"{written(max(book.bids)):>10} {written(min(book.asks)):>10}"
         return f"{book.symbol:<8} {sides}  {change:+6.2f} %  {book.sequence:>7}"
 
@@ -88,8 +89,12 @@ def main() -> None:
     parser.add_argument("symbols", nargs="*", default=list(SYMBOLS), metavar="SYMBOL")
     parser.add_argument("--slow", type=float, default=0.0, metavar="SECONDS", help="sleep so long after each message")
     arguments = parser.parse_args()
-    with suppress(KeyboardInterrupt, BrokenPipeError):
+    try:
         asyncio.run(run(arguments.url, arguments.symbols, arguments.slow))
+    except (KeyboardInterrupt, BrokenPipeError):
+        pass
+    except (HandshakeRejected, OSError, ValueError) as error:
+        sys.exit(f"Cannot connect: {error}")
 
 
 if __name__ == "__main__":

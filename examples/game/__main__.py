@@ -51,15 +51,17 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, help="of all chance in the world")
     arguments = parser.parse_args()
+    if not 0 <= arguments.port < 1 << 16:
+        parser.error(f"{arguments.port} is no port: they go from 0 to 65535")
     logging.basicConfig(format="%(message)s")
     try:
         asyncio.run(run(arguments))
     except KeyboardInterrupt:
         pass
     except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        sys.exit(f"Port {arguments.port} is in use; --port 0 takes any that is free.")
+        if error.errno == errno.EADDRINUSE:
+            sys.exit(f"Port {arguments.port} is in use; --port 0 takes any that is free.")
+        sys.exit(f"Cannot listen on port {arguments.port} of {arguments.host}: {error}")
 
 
 if __name__ == "__main__":

@@ -4,15 +4,16 @@ import argparse
 import asyncio
 import math
 import secrets
+import sys
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TypeAlias
 
 from examples.game.protocol import HOPELESS, Join, ask
 from examples.game.view import View
 from examples.game.world import RATE, Wish
-from rawws import Backoff, ConnectionClosed
+from rawws import Backoff, ConnectionClosed, HandshakeRejected
 from rawws.aio import WebSocket, reconnect
+from rawws.backoff import may_pass
 
 THINKS = 5
 """It thinks about each fifth state, as people do not think all the time."""
@@ -45,7 +46,8 @@ async def play(url: str, name: str, view: View, say: Say = lambda text: None) ->
     """Play until the server will have us no more; whenever the connection is lost, come back into the same ship."""
 
     def failed(error: Exception) -> None:
-        say(f"cannot connect: {error}; trying again")
+        if may_pass(error):
+            say(f"cannot connect: {error}; trying again")
 
     async for ws in reconnect(url, backoff=BACKOFF, retry=failed):
         try:
@@ -81,8 +83,12 @@ def main() -> None:
     parser.add_argument("url", nargs="?", default="ws://localhost:8765/", help="of the game (ws://localhost:8765/)")
     parser.add_argument("--name", default="Bot", help="what it is called")
     arguments = parser.parse_args()
-    with suppress(KeyboardInterrupt):
+    try:
         asyncio.run(_watch(arguments.url, arguments.name))
+    except KeyboardInterrupt:
+        pass
+    except (HandshakeRejected, OSError, ValueError) as error:
+        sys.exit(f"Cannot connect: {error}")
 
 
 async def _watch(url: str, name: str) -> None:

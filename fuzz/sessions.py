@@ -181,7 +181,7 @@ class Side:
             assert connecting
 
     def answer(self, accept: bool) -> None:
-        if self.session.opening and isinstance(self.session.opening.popleft(), Request):
+        if self.session.opening and isinstance(self.session.opening.pop(0), Request):
             connection = self.connection
             assert isinstance(connection, ServerConnection)
             try:

@@ -11,7 +11,8 @@ closing timeout if it does not; after a fifth of that if it has, and does not as
 may go on sending (section 5.5.1 lets the answer wait).
 """
 
-from collections import deque
+from collections.abc import Sequence
+from typing import TypeAlias, TypeGuard
 
 from rawws.core import rules
 from rawws.core.connection import Connection, Wants
@@ -26,6 +27,14 @@ from rawws.patience import CLOSE_BY, OPEN_BY, PING_AT, PONG_BY, WRITE_BY, Connec
 from rawws.pieces import Pieces
 
 __all__ = ["ConnectionClosed", "Patience", "Session", "Todo"]
+
+Item: TypeAlias = str | bytes | Chunk | Ping | Pong
+"""What waits for the application."""
+
+
+def _are_messages(events: Sequence[Event]) -> TypeGuard[list[str | bytes]]:
+    """Whether these are a run of whole messages: the first one tells for all."""
+    return type(events[0]) is str or type(events[0]) is bytes
 
 
 class Session:
@@ -49,9 +58,10 @@ class Session:
         self.latency: float | None = None
         self.tells_controls = False  # `next_item` gives Pings and Pongs too; set before the first of them comes
         self.ping_payload: bytes | None = None  # what keepalive Pings carry; None for a number
-        self.opening: deque[Request | Connected | Rejected] = deque()
-        self._messages: deque[str | bytes | Chunk | Ping | Pong] = deque()
+        self.opening: list[Request | Connected | Rejected] = []
+        self._messages: list[Item] = []  # those that wait, the next one last
         self._charge = 0  # the memory of what is in there
+        self._mixed = False  # not all in there are whole messages
         self._pieces = Pieces()
         self._asked = False  # the application takes messages at all
         self._hungry = False  # and waits for one
@@ -63,12 +73,13 @@ class Session:
         self._taken = 0  # of these, bytes that the kernel took
         self._congested = False
         self._congested_at = 0  # so many were handed out when it became so
-        self._pings: deque[tuple[int, bytes, float]] = deque(maxlen=self.MOST_PINGS)
+        self._pings: list[tuple[int, bytes, float]] = []
         self._ping_count = 0
         self._full = False  # there was no room for what came
         self._deaf = False  # after our Close there was none either: nothing more is kept
         self._connecting = True
         self._deadlines: dict[Deadline, float] = {}
+        self._wake_at: float | None = None  # the first of them
         self._set(OPEN_BY, now, patience.opening)
         self.proceed(now)
 
@@ -76,7 +87,8 @@ class Session:
 
     def receive_data(self, data: bytes | bytearray | memoryview, now: float) -> None:
         """These bytes came.  Never raises."""
-        self._deadlines.pop(PONG_BY, None)
+        if PONG_BY in self._deadlines:
+            self._unset(PONG_BY)
         if self.ending is None:
             self.connection.receive_data(data)
             self.proceed(now)
@@ -95,7 +107,7 @@ class Session:
         """Of what was handed out, the kernel has not taken `size` bytes yet."""
         taken = self.handed_out - size
         if size == 0:
-            self._deadlines.pop(WRITE_BY, None)
+            self._unset(WRITE_BY)
         elif taken > self._taken or WRITE_BY not in self._deadlines:
             self._set(WRITE_BY, now, self.patience.writing)
         self._taken = taken
@@ -132,24 +144,26 @@ class Session:
 
     def proceed(self, now: float) -> None:
         """Look at what came and was not looked at, as far as there is room; also after the handshake was answered."""
-        connection, messages = self.connection, self._messages
-        high = 0 if self._deaf else self.patience.receive_high
+        connection = self.connection
         while True:
-            self._full = self._charge >= high and self._waits_for_room()
-            if self._full or (event := connection.next_event()) is None:
+            # There is always room for one run of messages.
+            has_room = not self._deaf and (self._charge < self.patience.receive_high or not self._messages)
+            self._full = not has_room and self._waits_for_room()
+            if self._full or not (events := connection.next_events()):
                 break
-            if (type(event) is bytes or type(event) is str) and self._charge < high:
-                messages.append(event)
-                self._charge += len(event) + OVERHEAD
-            elif isinstance(event, (str, bytes, Chunk)):
-                self._store(event)
+            if has_room and _are_messages(events):
+                self._charge += sum(map(len, events)) + OVERHEAD * len(events)
+                events.reverse()
+                self._mixed = self._mixed and bool(self._messages)
+                self._messages = [*events, *self._messages]
             else:
-                self._note(event, now)
-        if messages:
+                for event in events:
+                    self._note(event, now)
+        if self._messages:
             self._hungry = False
         if self._connecting and connection.state is not State.CONNECTING:
             self._connecting = False
-            self._deadlines.pop(OPEN_BY, None)
+            self._unset(OPEN_BY)
             if connection.state is State.OPEN:
                 self._set(PING_AT, now, self.patience.ping_interval)
 
@@ -171,6 +185,18 @@ class Session:
         self._pieces.abandon()
         return None
 
+    def next_messages(self, now: float) -> list[str | bytes]:
+        """All messages that wait, in their order; an empty list if there is none yet.  Otherwise as `next_message`."""
+        if self._mixed or not self._messages:
+            message = self.next_message(now)
+            return [] if message is None else [message]
+        messages: list[str | bytes] = self._messages[::-1]  # type: ignore[assignment]
+        self._messages, self._charge = [], 0
+        self._asked = True
+        if self._full:
+            self._read_on(now)
+        return messages
+
     def next_chunk(self, now: float) -> Chunk | None:
         """The next piece of a message, which may be all of it; None if there is none yet.
 
@@ -191,7 +217,7 @@ class Session:
         """Throw away the rest of the message that `next_chunk` has begun to give out, if there is one."""
         self._pieces.abandon()
 
-    def next_item(self, now: float) -> str | bytes | Chunk | Ping | Pong | None:
+    def next_item(self, now: float) -> Item | None:
         """The next of what came, as it came: a message, a piece of one, with `tells_controls` a Ping or a Pong.
 
         None if there is nothing yet; raises as `next_message`.
@@ -204,7 +230,7 @@ class Session:
                 raise ConnectionClosed(self.ending)
             self._hungry = True
             return None
-        message = self._messages.popleft()
+        message = self._messages.pop()
         self._charge -= len(message.data if isinstance(message, Chunk) else message) + OVERHEAD
         if self._full:
             self._read_on(now)
@@ -237,6 +263,7 @@ class Session:
         self.connection.ping(payload)
         self._ping_count = number
         self._pings.append((number, bytes(payload), now))
+        del self._pings[: -self.MOST_PINGS]
         if self.ending is None:
             self._set(PING_AT, now, self.patience.ping_interval)
             if PONG_BY not in self._deadlines:
@@ -256,8 +283,8 @@ class Session:
         except NotOpen:
             return
         self._finished = self.ending is not None
-        self._deadlines.pop(PING_AT, None)
-        self._deadlines.pop(PONG_BY, None)
+        self._unset(PING_AT)
+        self._unset(PONG_BY)
         self._set(CLOSE_BY, now, self.patience.closing)
         self.proceed(now)
 
@@ -285,8 +312,7 @@ class Session:
         """What the transport has to do now.  The bytes in it are handed out once."""
         send = self.hand_out()
         hang_up = self.connection.wants is not Wants.DATA
-        wake_at = min(self._deadlines.values(), default=None)
-        return Todo(send, hang_up, self._dropped, self.reading, wake_at)
+        return Todo(send, hang_up, self._dropped, self.reading, self._wake_at)
 
     @property
     def reading(self) -> bool:
@@ -322,17 +348,22 @@ class Session:
     def _set(self, deadline: Deadline, now: float, seconds: float | None) -> None:
         if seconds is not None and not self._dropped:
             self._deadlines[deadline] = now + seconds
+            self._wake_at = min(self._deadlines.values())
+
+    def _unset(self, deadline: Deadline) -> None:
+        if self._deadlines.pop(deadline, None) is not None:
+            self._wake_at = min(self._deadlines.values(), default=None)
 
     def _is_due(self, deadline: Deadline, now: float) -> bool:
         """Whether its time has come; then it is off, and may be set again."""
         time = self._deadlines.get(deadline)
         if time is None or time > now:
             return False
-        del self._deadlines[deadline]
+        self._unset(deadline)
         return True
 
     def _waits_for_room(self) -> bool:
-        """There is always room for one message; and who has sent its Close, or has ended, does not wait for any."""
+        """Who has sent its Close, or has ended, does not wait for any."""
         connection = self.connection
         return bool(self._messages) and connection.close_sent is None and connection.closed is None
 
@@ -344,12 +375,13 @@ class Session:
         ends = self.ending is not None or self.connection.close_sent is not None
         return not ends and self.handed_out - self._congested_at > self.patience.write_high
 
-    def _store(self, message: str | bytes | Chunk | Ping | Pong) -> None:
+    def _store(self, message: Item) -> None:
         # Where there is no room, and nobody waits for it: what is kept is the beginning of what came, with no gap.
         if self._messages and self._charge >= self.patience.receive_high:
             self._deaf = True
         if not self._deaf:
-            self._messages.append(message)
+            self._messages.insert(0, message)
+            self._mixed = self._mixed or not isinstance(message, (str, bytes))
             self._charge += len(message.data if isinstance(message, Chunk) else message) + OVERHEAD
 
     def _read_on(self, now: float) -> None:
@@ -360,6 +392,8 @@ class Session:
 
     def _note(self, event: Event | Request | Connected | Rejected, now: float) -> None:
         match event:
+            case str() | bytes() | Chunk():
+                self._store(event)
             case Closed():
                 self._end(event, now)
             case Pong(payload):
@@ -377,13 +411,13 @@ class Session:
         # 5.5.3: a Pong may answer "only the most recently processed Ping frame", so it stands for the earlier ones too.
         answered = None
         while answered != payload:
-            self.acknowledged, answered, then = self._pings.popleft()
+            self.acknowledged, answered, then = self._pings.pop(0)
             self.latency = now - then
 
     def _end(self, closed: Closed, now: float) -> None:
         self.ending = closed
         for done in (OPEN_BY, PING_AT, PONG_BY):
-            self._deadlines.pop(done, None)
+            self._unset(done)
         closing = self.patience.closing
         if closed.by == "peer" and not self._messages and closing is not None:
             # Who has taken everything is about its last answer, or only sends by now: a peer that is no more patient
@@ -407,6 +441,7 @@ class Session:
         self._dropped = True
         self._congested = False
         self._deadlines.clear()
+        self._wake_at = None
 
     def _give_up(self, rule: rules.Rule, reason: str, now: float) -> None:
         """Fail the connection, and drop it: a peer that does not live does not read what waits to be sent."""

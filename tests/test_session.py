@@ -219,7 +219,7 @@ def test_once_a_server_has_accepted_it_keeps_the_connection_alive(opening: float
     """The deadline of the handshake is off, and the first Ping is due an interval after it, whatever that deadline."""
     session = start_server(opening=opening)
     session.receive_data(REQUEST, 1.0)
-    assert isinstance(session.opening.popleft(), Request)
+    assert isinstance(session.opening.pop(0), Request)
     assert isinstance(session.connection, ServerConnection)
 
     session.connection.accept()
@@ -265,7 +265,7 @@ def test_messages_may_come_glued_to_an_answer() -> None:
         for piece in pieces:
             session.receive_data(piece, 2.0)
 
-        assert isinstance(session.opening.popleft(), Connected)
+        assert isinstance(session.opening.pop(0), Connected)
         assert ["early"] == take_all(session)
         assert 22.0 == session.todo().wake_at
 
@@ -292,7 +292,7 @@ def test_a_client_is_told_of_a_rejection() -> None:
 
     session.receive_data(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", 0.0)
 
-    rejected = session.opening.popleft()
+    rejected = session.opening.pop(0)
     assert isinstance(rejected, Rejected)
     assert (404, b"no") == (rejected.status, rejected.body)
     assert session.todo().hang_up
@@ -970,6 +970,55 @@ def test_an_end_behind_a_full_queue_is_found_when_there_is_room() -> None:
 
     assert ["one", "two"] == take_all(session)
     assert Closed(1000, "", "peer") == session.ending
+
+
+@both_roles
+def test_all_messages_that_wait_can_be_taken_at_once(role: Role) -> None:
+    """In their order; an empty list means that there is none yet, and at the end `ConnectionClosed` is raised."""
+    session = start(role)
+    assert [] == session.next_messages(0.0)
+    say(session, "one", b"two")
+    say(session, "three")
+    say_close(session)
+
+    assert ["one", b"two", "three"] == session.next_messages(0.0)
+    assert 0 == session.waiting
+    assert [] == heard(session)
+    with pytest.raises(ConnectionClosed):
+        session.next_messages(0.0)
+    assert [(CLOSE, close_body(1000))] == heard(session)
+
+
+def test_taking_all_at_once_makes_room() -> None:
+    """What there was no room for is read then, and told the next time."""
+    session = start(receive_high=100)
+    ping = said(session, PING)
+    session.receive_data(said(session, TEXT, "one") + ping + said(session, TEXT, "two"), 0.0)
+    assert not session.reading
+
+    assert ["one"] == session.next_messages(0.0)
+    assert ["two"] == session.next_messages(0.0)
+    assert session.reading
+
+
+@both_roles
+def test_chunks_that_wait_become_messages_when_all_are_taken(role: Role) -> None:
+    """Whatever was kept in between, and with Pings and Pongs left out: whole messages, and nothing is lost."""
+    session = start(role)
+    session.tells_controls = True
+    say(session, "one")
+    session.connection.stream = True
+    session.receive_data(said(session, PING) + said(session, TEXT, "tw", fin=False), 0.0)
+    session.receive_data(said(session, PING) + said(session, CONTINUATION, "o"), 0.0)
+    session.connection.stream = False
+    say(session, "three", "four")
+
+    taken = []
+    while messages := session.next_messages(0.0):
+        taken += messages
+    assert ["one", "two", "three", "four"] == taken
+    say(session, "five", "six")
+    assert ["five", "six"] == session.next_messages(0.0)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.lists(st.text(max_size=300), min_size=1)), min_size=1))
@@ -1808,7 +1857,7 @@ def test_a_session_can_be_copied_in_the_opening_handshake(clone: Callable[[Sessi
         twin = clone(waiting)
         twin.receive_data(answer[size:], 0.0)
 
-        rejected = twin.opening.popleft()
+        rejected = twin.opening.pop(0)
         assert isinstance(rejected, Rejected)
         assert b"no" == rejected.body
         assert not waiting.opening

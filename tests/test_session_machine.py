@@ -232,7 +232,7 @@ class Conversation(RuleBasedStateMachine):
     def answer(self, accept: bool) -> None:
         """The server's application answers the opening handshake."""
         side = self.sides[Role.SERVER]
-        if side.session.opening and isinstance(side.session.opening.popleft(), Request):
+        if side.session.opening and isinstance(side.session.opening.pop(0), Request):
             connection = side.session.connection
             assert isinstance(connection, ServerConnection)
             try:

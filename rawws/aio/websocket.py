@@ -396,7 +396,7 @@ class WebSocket(Endpoint, asyncio.BufferedProtocol):
         session = self._session
         if self._on_opening is not None and (session.opening or session.ending is not None):
             on_opening, self._on_opening = self._on_opening, None
-            on_opening(self, session.opening.popleft() if session.opening else None)
+            on_opening(self, session.opening.pop(0) if session.opening else None)
         if self._pongs:
             self._wake_pongs()
         if self._writers and (not session.congested or session.over):

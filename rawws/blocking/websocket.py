@@ -343,7 +343,7 @@ class WebSocket(Endpoint):
         session = self._session
         with self._changed:
             self._until(lambda: bool(session.opening) or session.ending is not None)
-            return session.opening.popleft() if session.opening else None
+            return session.opening.pop(0) if session.opening else None
 
     def answer(self, request: Request, reception: Reception, response: Response | None) -> bool:
         """Answer the opening handshake, on a server; whether the connection is open now."""

@@ -1,7 +1,7 @@
 """An open connection: bytes in and events out, calls in and bytes out.  It knows no HTTP, no socket and no clock.
 
     connection.receive_data(data)             # what came; never raises
-    for event in connection.events():         # lazily: what is not asked for stays undecoded
+    for event in connection.all_events():     # or lazily, with `events()`: what is not asked for stays undecoded
         ...                                   # any method may be called in here
     transport.write(connection.data_to_send())
     if connection.wants is not Wants.DATA:
@@ -14,7 +14,6 @@ nothing has changed.  Not thread-safe: hold one lock over a call and the writing
 
 import os
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -138,7 +137,7 @@ class Connection:
         self._offset = 0  # where in the peer's stream `_data` begins
         self._incoming = bytearray()
         self._eof = False
-        self._ready: deque[Event] = deque()
+        self._ready: list[Event] = []  # what was read together and not given out yet, the next one last
         # The data frame that is being read, and the message that it belongs to.
         self._frame: FrameHeader | None = None
         self._done = 0  # bytes of its payload
@@ -172,12 +171,14 @@ class Connection:
             data = bytes(memoryview(data))
         if self.closed is not None or self._eof:
             return
-        if self._position == len(self._data) and not self._incoming:
-            self._offset += self._position
-            self._data = data
-            self._position = 0
-        else:
+        left = len(self._data) - self._position
+        if self._incoming or left > len(data):
             self._incoming += data
+        else:
+            # Put together at once: what is left is most often nothing, or the beginning of a frame.
+            self._offset += self._position
+            self._data = self._data[self._position :] + data if left else data
+            self._position = 0
 
     def receive_eof(self) -> None:
         """The transport can deliver no more.  Never raises; calling it again changes nothing."""
@@ -185,15 +186,40 @@ class Connection:
         if self.closed is not None:
             self.theirs = advance(self.theirs, EOF)
 
-    def next_event(self) -> Event | None:
-        """The next event in what came; None if more bytes are needed, or `Closed` was given out.
+    def all_events(self) -> list[Event]:
+        """Every event in what came, read at once.
 
-        Reading is lazy: what is not asked for stays undecoded.
+        How many bytes messages decompress to is not bounded by what came; each of them is within `limits`.  With
+        compression, `next_events` and `next_event` let their caller stop in between.
+        """
+        events = self.next_events()
+        while more := self.next_events():
+            events += more
+        return events
+
+    def next_events(self) -> list[Event]:
+        """The next events that are known together; none if more bytes are needed, or `Closed` was given out.
+
+        They are either whole messages, which lay behind one another, or what came alone.  Reading is lazy: what is not
+        asked for stays undecoded.
         """
         ready = self._ready
-        if not ready and self.closed is None:
+        if ready:
+            ready.reverse()
+        elif self._position < len(self._data) or self._incoming or self._eof:
             self._read()
-        return ready.popleft() if ready else None
+        if not ready:
+            return []
+        self._ready = []
+        return ready
+
+    def next_event(self) -> Event | None:
+        """The next event alone; None if more bytes are needed, or `Closed` was given out."""
+        ready = self._ready
+        if not ready:
+            self._read()
+            ready.reverse()
+        return ready.pop() if ready else None
 
     def events(self) -> Iterator[Event]:
         """`next_event` until there is none.  Every method may be called inside the loop."""
@@ -202,9 +228,13 @@ class Connection:
 
     def _read(self) -> None:
         """Read on until there is an event, or nothing more to read."""
-        ready = self._ready
+        if self.theirs is READY and self._frame is None and not self.stream and not self._opening:
+            masked = self.role is Role.SERVER
+            self._position = take_plain(self._data, self._position, masked, self._plain_limit, self._ready)
+            if self._ready:
+                return
         try:
-            while not ready and self.closed is None:
+            while not self._ready and self.closed is None:
                 progress = False
                 if self._position < len(self._data):
                     progress = self._read_frame() if self._frame is None else self._read_payload(self._frame)
@@ -226,18 +256,12 @@ class Connection:
         return came
 
     def _read_frame(self) -> bool:
-        """Read whole plain messages, a control frame, or the header of a data frame; False if it is not all there."""
+        """Read a control frame, or the header of a data frame; False if it is not all there."""
         if self._opening:
             return self._read_opening()
         start = self._position
-        if self.theirs is READY and not self.stream:
-            masked = self.role is Role.SERVER
-            run: list[Event] = []
-            self._position = take_plain(self._data, start, masked, self._plain_limit, run)
-            if run:
-                self._ready.extend(run)
-                return True
-            if self._compressor is not None and self._read_compressed(start, masked):
+        if self._compressor is not None and self.theirs is READY and not self.stream:
+            if self._read_compressed(start, self.role is Role.SERVER):
                 return True
         header = decode_header(self._data, start)
         if header is None:

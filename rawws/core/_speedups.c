@@ -9,6 +9,15 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Whether a function was given as many arguments as it has; else there is a TypeError. */
+static int
+are_given(const char *name, Py_ssize_t count, Py_ssize_t wanted)
+{
+    if (count != wanted)
+        PyErr_Format(PyExc_TypeError, "%s takes %zd arguments, not %zd", name, wanted, count);
+    return count == wanted;
+}
+
 /* --- masking.py --------------------------------------------------------------------------------------------------- */
 
 /* XOR `size` bytes with the 4 of `key`, eight at a time; out of these, the compiler makes steps of 16 or 32.  memcpy
@@ -53,21 +62,199 @@ apply_mask(PyObject *module, PyObject *const *args, Py_ssize_t count)
     const char *key;
     PyObject *out;
 
-    if (count != 2)
-        return PyErr_Format(PyExc_TypeError, "apply_mask takes 2 arguments, not %zd", count);
-    if ((key = read_key(args[1])) == NULL || PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0)
+    if (!are_given("apply_mask", count, 2) || (key = read_key(args[1])) == NULL)
         return NULL;
-    out = PyBytes_FromStringAndSize(NULL, data.len);
-    if (out != NULL)
+    if (PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0)
+        return NULL;
+    if ((out = PyBytes_FromStringAndSize(NULL, data.len)) != NULL)
         mask_into((uint8_t *)PyBytes_AsString(out), data.buf, data.len, key);
     PyBuffer_Release(&data);
     return out;
 }
 
+/* --- frames.py ---------------------------------------------------------------------------------------------------- */
+
+/* Write the length, in its shortest form, behind the first byte; gives back how many bytes the header has by then. */
+static int
+write_length(uint8_t *head, uint64_t length, uint8_t mask)
+{
+    int size = length < 126 ? 0 : length < 0x10000 ? 2 : 8;
+
+    head[1] = mask | (size == 0 ? (uint8_t)length : size == 2 ? 126 : 127);
+    for (int at = size + 1; at > 1; at--, length >>= 8)
+        head[at] = (uint8_t)length;
+    return 2 + size;
+}
+
+static PyObject *
+encode_whole(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    uint8_t head[14];
+    const char *key = NULL;
+    Py_buffer payload;
+    PyObject *frame;
+    Py_ssize_t first;
+    int size;
+
+    if (!are_given("encode_whole", count, 3) || (args[2] != Py_None && (key = read_key(args[2])) == NULL))
+        return NULL;
+    first = PyNumber_AsSsize_t(args[0], NULL);
+    if (first == -1 && PyErr_Occurred())
+        return NULL;
+    if (first < 0 || first > 0xff) {
+        PyErr_SetString(PyExc_ValueError, "bytes must be in range(0, 256)");
+        return NULL;
+    }
+    if (PyObject_GetBuffer(args[1], &payload, PyBUF_SIMPLE) < 0)
+        return NULL;
+    head[0] = (uint8_t)first;
+    size = write_length(head, (uint64_t)payload.len, key ? 0x80 : 0);
+    if (key) {
+        memcpy(head + size, key, 4);
+        size += 4;
+    }
+    if ((frame = PyBytes_FromStringAndSize(NULL, size + payload.len)) != NULL) {
+        uint8_t *out = (uint8_t *)PyBytes_AsString(frame);
+        memcpy(out, head, size);
+        if (key)
+            mask_into(out + size, payload.buf, payload.len, key);
+        else if (payload.len)
+            memcpy(out + size, payload.buf, payload.len);
+    }
+    PyBuffer_Release(&payload);
+    return frame;
+}
+
+/* --- messages.py -------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const uint8_t *data; /* what came, */
+    Py_ssize_t end;      /* so many bytes, */
+    int masked;          /* from a client or not; */
+    Py_ssize_t limit;    /* the longest message that is taken. */
+} Received;
+
+typedef struct {
+    int text;
+    const uint8_t *payload;
+    Py_ssize_t length;
+    Py_ssize_t stop; /* where the next frame begins. */
+} Plain;
+
+/* Whether a plain message begins at `start`, and where it lies; see the Python for what is plain. */
+static int
+find_plain(const Received *in, Py_ssize_t start, Plain *found)
+{
+    const uint8_t *head = in->data + start;
+    Py_ssize_t rest = in->end - start, size = in->masked ? 6 : 2;
+    uint64_t length;
+
+    if (rest < size || (head[0] != 0x81 && head[0] != 0x82) || (head[1] >= 0x80) != in->masked)
+        return 0;
+    length = head[1] & 0x7f;
+    if (length >= 126) {
+        int more = length == 126 ? 2 : 8;
+        if (rest < (size += more))
+            return 0;
+        length = 0;
+        for (int at = 0; at < more; at++)
+            length = length << 8 | head[2 + at];
+        if (length < (more == 2 ? 126 : 0x10000))
+            return 0;
+    }
+    if (length > (uint64_t)(rest - size) || (Py_ssize_t)length > in->limit)
+        return 0;
+    *found = (Plain){head[0] == 0x81, head + size, (Py_ssize_t)length, start + size + (Py_ssize_t)length};
+    return 1;
+}
+
+static PyObject *
+read_bytes(const Plain *message, int masked)
+{
+    PyObject *read;
+
+    if (!masked)
+        return PyBytes_FromStringAndSize((const char *)message->payload, message->length);
+    if ((read = PyBytes_FromStringAndSize(NULL, message->length)) != NULL)
+        mask_into((uint8_t *)PyBytes_AsString(read), message->payload, message->length, (char *)message->payload - 4);
+    return read;
+}
+
+/* NULL and a UnicodeDecodeError if it is not UTF-8. */
+static PyObject *
+read_text(const Plain *message, int masked)
+{
+    uint8_t few[2048], *plain = few;
+    PyObject *read;
+
+    if (!masked)
+        return PyUnicode_DecodeUTF8((const char *)message->payload, message->length, NULL);
+    if (message->length > (Py_ssize_t)sizeof few && (plain = PyMem_Malloc(message->length)) == NULL)
+        return PyErr_NoMemory();
+    mask_into(plain, message->payload, message->length, (char *)message->payload - 4);
+    read = PyUnicode_DecodeUTF8((char *)plain, message->length, NULL);
+    if (plain != few)
+        PyMem_Free(plain);
+    return read;
+}
+
+/* Where the first thing lies that is not a plain message; -1 and an exception if there is no memory. */
+static Py_ssize_t
+take_all(const Received *in, Py_ssize_t start, PyObject *out)
+{
+    Plain found;
+
+    while (find_plain(in, start, &found)) {
+        PyObject *message = found.text ? read_text(&found, in->masked) : read_bytes(&found, in->masked);
+        if (message == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+            PyErr_Clear();
+            break;
+        }
+        int failed = message == NULL || PyList_Append(out, message) < 0;
+        Py_XDECREF(message);
+        if (failed)
+            return -1;
+        start = found.stop;
+    }
+    return start;
+}
+
+static PyObject *
+take_plain(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    Py_buffer data;
+    Received in;
+    Py_ssize_t start;
+
+    if (!are_given("take_plain", count, 5))
+        return NULL;
+    start = PyNumber_AsSsize_t(args[1], PyExc_ValueError);
+    in.masked = PyObject_IsTrue(args[2]);
+    in.limit = PyNumber_AsSsize_t(args[3], NULL);
+    if (PyErr_Occurred())
+        return NULL;
+    if (start < 0 || !PyList_Check(args[4])) {
+        PyErr_SetString(start < 0 ? PyExc_ValueError : PyExc_TypeError, "a position from 0 on and a list are needed");
+        return NULL;
+    }
+    if (PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0)
+        return NULL;
+    in.data = data.buf;
+    in.end = data.len;
+    start = take_all(&in, start, args[4]);
+    PyBuffer_Release(&data);
+    return start < 0 ? NULL : PyLong_FromSsize_t(start);
+}
+
 /* --- The module --------------------------------------------------------------------------------------------------- */
 
+#define TWIN(name, home) \
+    {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, "The twin of rawws.core." home "." #name "."}
+
 static PyMethodDef functions[] = {
-    {"apply_mask", (PyCFunction)(void (*)(void))apply_mask, METH_FASTCALL, "The twin of rawws.core.masking.apply_mask."},
+    TWIN(apply_mask, "masking"),
+    TWIN(encode_whole, "frames"),
+    TWIN(take_plain, "messages"),
     {NULL, NULL, 0, NULL},
 };
 

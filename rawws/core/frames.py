@@ -21,6 +21,7 @@ from rawws.core.errors import ProtocolError
 from rawws.core.masking import apply_mask
 from rawws.core.rules import Rule
 from rawws.core.settings import Role
+from rawws.core.speedups import in_c_if_there
 
 
 class Opcode(IntEnum):
@@ -158,6 +159,7 @@ def encode_frame(opcode: int, payload: bytes, key: bytes | None = None, *, fin: 
     return encode_whole((0x80 if fin else 0) | rsv << 4 | opcode, payload, key)
 
 
+@in_c_if_there
 def encode_whole(first: int, payload: bytes, key: bytes | None) -> bytes:
     """Write a whole frame, of which the `first` byte is known: FIN, the reserved bits and the opcode.
 

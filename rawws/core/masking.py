@@ -19,9 +19,15 @@ _number = int.from_bytes
 def apply_mask(data: bytes | bytearray | memoryview, key: bytes) -> bytes:
     """XOR `data` with the 4 bytes of `key`, over and over; masks and unmasks (section 5.3).
 
+    Raises:
+        TypeError: these are no bytes.
+        ValueError: the key is longer or shorter; what it would give could be taken for masked.
+
     >>> apply_mask(b"Hello", bytes.fromhex("37fa213d")).hex(" ")
     '7f 9f 4d 51 58'
     """
+    if len(key) != 4:
+        raise ValueError(f"a key of {len(key)} bytes, not 4")
     size = len(data)
     if size >= LONG:
         return _apply_to_long(data, key)

@@ -15,6 +15,7 @@ from rawws.core.events import Event
 from rawws.core.frames import RSV1, FrameHeader, Opcode
 from rawws.core.masking import apply_mask
 from rawws.core.settings import Limits
+from rawws.core.speedups import in_c_if_there
 
 AT_ONCE = 64 * 1024
 """So many bytes are decompressed before somebody has to ask for more, and a few KiB at most."""
@@ -241,11 +242,12 @@ def payload_of(data: bytes, start: int, masked: bool, limit: int) -> tuple[int, 
     return None if length > limit or end > len(data) else (begin, end)
 
 
+@in_c_if_there
 def take_plain(data: bytes, start: int, masked: bool, limit: int, out: list[Event]) -> int:
     """Append to `out` every whole, plain message from `start` on, and stop in front of the first thing that is not.
 
-    Plain is: one frame, not fragmented, no reserved bit, masked as it should be, in the shortest form, under 64 KiB and
-    not over `limit`; valid UTF-8 if it is text.  All else is left to the long way, which knows what to say about it.
+    Plain is: one frame, not fragmented, no reserved bit, masked as it should be, in the shortest form, and not over
+    `limit`; valid UTF-8 if it is text.  All else is left to the long way, which knows what to say about it.
 
     Returns:
         The position behind the last message taken.
@@ -255,13 +257,12 @@ def take_plain(data: bytes, start: int, masked: bool, limit: int, out: list[Even
     while end - start >= overhead:
         first, length = data[start], data[start + 1] - 0x80 * masked
         begin = start + overhead
-        if length == 126 and end - start >= 4:
-            length = data[start + 2] << 8 | data[start + 3]
-            begin += 2
-            if length < 126:
+        if not 0 <= length < 126:
+            more = {126: 2, 127: 8}.get(length, 0)
+            length = int.from_bytes(data[start + 2 : start + 2 + more], "big")
+            begin += more
+            if begin > end or length < (126 if more == 2 else 1 << 16):
                 break
-        elif not 0 <= length < 126:
-            break
         stop = begin + length
         if first not in (0x81, 0x82) or length > limit or stop > end:
             break

@@ -264,9 +264,9 @@ def test_good_text_is_not_told_on() -> None:
 
 
 @pytest.mark.parametrize("key", [None, KEY])
-@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535])
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 65537])
 def test_a_plain_message_is_taken_from_where_it_stands(size: int, key: bytes | None) -> None:
-    """Of every length that has at most two bytes of length."""
+    """Of every form that a length has."""
     data = b"\xff" + plain(bytes(size), key) + b"\xff"
 
     assert (len(data) - 1, [bytes(size)]) == taken(data, 1, masked=key is not None)
@@ -291,6 +291,10 @@ def test_a_plain_message_is_taken_from_where_it_stands(size: int, key: bytes | N
         "81 7f 0000000000000001 61",
         "81 81 61 000000",
         "81 fe 0080 00000000" + 128 * "61",
+        "81 7f 000000000001 00",
+        "82 7f 000000000000ffff" + 65535 * "00",
+        "82 7f 0000000000010000" + 65535 * "00",
+        "82 7f 8000000000010000" + 65536 * "00",
         "81 ff 000000000001 0000 00000000 61",
         "81 01 ff",
         "81 02 e282",

@@ -45,7 +45,7 @@ def parser() -> Parser:
     found.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(suites.NAMES)}; or list, or render")
     found.add_argument("--suite", action="append", default=[], metavar="SUITE", help="the same, as an option")
     found.add_argument("--only", metavar="TEXT", default="", help="scenarios with this in their name")
-    found.add_argument("--contenders", metavar="A,B", default="", help="contenders whose name begins with one of these")
+    found.add_argument("--contenders", metavar="A,B", default="", help="contenders of these names, and their floors")
     found.add_argument("--rounds", type=positive(int), metavar="N", help="how often each is measured")
     found.add_argument("--seconds", type=positive(float), metavar="S", help="of one measurement, about")
     found.add_argument("--seed", type=int, default=1, metavar="N", help="of the order of the contenders")
@@ -103,8 +103,22 @@ def _main(options: argparse.Namespace) -> int:
     if not plan:
         raise Wrong(f"no scenario has {options.only!r} in its name")
     if options.out:
-        pages.prepare(options.out)
+        _prepare(options.out)
     return _run(plan, options)
+
+
+def _prepare(folder: Path) -> None:
+    """See to it that results can be written there, before an hour of measuring."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.glob("*.json"):
+            Results.load(path)
+    except OSError as error:
+        raise Wrong(f"--out: {error.strerror}: {error.filename}") from None
+    except (ValueError, TypeError, KeyError):
+        raise Wrong(f"--out: {path} is not of this benchmark, or of an older version of it") from None
+    if not os.access(folder, os.W_OK):
+        raise Wrong(f"--out: {folder} cannot be written to")
 
 
 def _names(options: argparse.Namespace) -> list[str]:
@@ -120,13 +134,22 @@ def _chosen(name: str, options: argparse.Namespace) -> tuple[Suite, list[Scenari
     scenarios = [each for each in suite.scenarios() if options.only in each.name]
     contenders = list(suite.contenders())
     wanted = [want.strip() for want in options.contenders.split(",") if want.strip()]
-    if wanted:
-        chosen = [each for each in contenders if any(each.name.startswith(want) for want in wanted)]
-        if not chosen:
-            names = ", ".join(each.name for each in contenders)
-            raise Wrong(f"no contender of {name} begins with {options.contenders!r}; there are {names}")
-        contenders = chosen
-    return suite, scenarios, contenders
+    return suite, scenarios, _wanted(name, contenders, wanted) if wanted else contenders
+
+
+def _wanted(suite: str, contenders: Sequence[Contender], wanted: Sequence[str]) -> list[Contender]:
+    """Those of a name, or those whose name begins so if none is called exactly that; and the floors beneath them."""
+    names = {each.name for each in contenders}
+    chosen = {
+        each.name
+        for want in wanted
+        for each in contenders
+        if each.name == want or (want not in names and each.name.startswith(want))
+    }
+    if not chosen:
+        raise Wrong(f"{suite} has no contender {', '.join(wanted)}; there are {', '.join(sorted(names))}")
+    floors = {floor for each in contenders if each.name in chosen for floor in each.floors}
+    return [each for each in contenders if each.name in chosen | floors]
 
 
 def _effort(suite: Suite, options: argparse.Namespace) -> Effort:

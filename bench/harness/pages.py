@@ -8,11 +8,6 @@ from bench.harness import markdown
 from bench.harness.results import Results
 
 
-def prepare(folder: Path) -> None:
-    """Make the folder; raises `OSError` while it is early enough to hear of it."""
-    folder.mkdir(parents=True, exist_ok=True)
-
-
 def write(folder: Path, results: Results) -> list[str]:
     """Write what a suite has found; what of it could not be done, in lines.
 

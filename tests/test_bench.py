@@ -64,6 +64,26 @@ def test_the_memory_of_idle_connections_is_compared():
     assert [{"tcp"} | ours, ours, ours] == list(smoke("memory", "tcp", *ours).values())
 
 
+def test_stalls_under_a_flood_are_compared():
+    """Whatever floods it, each server answers right to all, and it is known how long another one waited."""
+    ours = {"rawws pure", "rawws blocking pure"}
+
+    assert [ours] * 6 == list(smoke("stall", *ours).values())
+
+
+def test_growth_is_compared():
+    """Time and memory have a figure for few connections and many, and for short messages and long ones."""
+    assert [{"tcp", "rawws pure"}] * 11 == list(smoke("scale", "tcp", "rawws pure").values())
+    assert [{"tcp", "rawws pure"}] * 8 == list(smoke("footprint", "tcp", "rawws pure").values())
+
+
+def test_imports_are_compared():
+    """Each transport has a figure, beside what it cannot do without."""
+    modules = {"asyncio", "rawws.aio", "rawws.blocking"}
+
+    assert [modules] == list(smoke("imports", *modules).values())
+
+
 def test_cores_are_compared():
     """Every shape of traffic comes out as it went in, with C and without; and a copy is the floor."""
     found = smoke("core", "copy", "rawws pure", only="16 B")

@@ -13,9 +13,13 @@ NAMES = (
     "handshakes",
     "upgrades",
     "memory",
+    "scale",
+    "footprint",
+    "stall",
     "deflate",
     "codecs",
     "broadcast",
+    "imports",
 )
 # fmt: on
 """In the order in which they run."""

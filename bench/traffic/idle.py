@@ -49,14 +49,14 @@ class Idle:
     def say_nothing(self) -> None:
         """It is all that is to be said."""
 
-    def echo(self) -> None:
-        """Have 1 KiB come back."""
-        sent = encode_frame(Opcode.BINARY, MESSAGE, KEY)
+    def echo(self, message: bytes = MESSAGE) -> None:
+        """Have it come back."""
+        sent = encode_frame(Opcode.BINARY, message, KEY)
         self._sock.sendall(sent)
         if self._plain:
             assert sent == self._exactly(len(sent))
         else:
-            assert MESSAGE == self._message()
+            assert message == self._message()
 
     def echo_compressed(self) -> None:
         """Have it come back compressed."""

@@ -88,8 +88,8 @@ def _both_ways(drawn: str) -> str:
 
 def _grid(panels: int, most: int, width: float, height: float, **more: Any) -> tuple[Figure, list[Any]]:
     """So many panels, at most so many beside each other."""
-    columns = min(panels, most)
-    rows = math.ceil(panels / columns)
+    rows = math.ceil(panels / most)
+    columns = math.ceil(panels / rows)
     drawn = Figure(figsize=(width * columns + 1.5, height * rows + 0.9), layout="constrained")
     axes = list(drawn.subplots(rows, columns, squeeze=False, **more).flat)
     for unused in axes[panels:]:
@@ -106,7 +106,7 @@ def _bars(results: Results) -> Figure:
     drawn, axes = _grid(len(scenarios), 4, 2.6, 0.19 * len(names) + 0.5, sharey=True)
     for axis, scenario in zip(axes, scenarios):
         _panel_of_bars(axis, results, scenario, names)
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(names) - 0.4, -0.6)
     drawn.suptitle(f"{results.title}: {results.unit}, less is better", x=0.01, ha="left", fontsize=12, weight="bold")
     return drawn
 
@@ -147,7 +147,7 @@ def _colour(results: Results, name: str) -> str:
 
 
 def _lines(results: Results) -> Figure:
-    groups = list(dict.fromkeys(results.scenarios[scenario]["group"] for scenario in results.cells))
+    groups = list(filter(None, dict.fromkeys(results.scenarios[scenario]["group"] for scenario in results.cells)))
     drawn, axes = _grid(len(groups), 3, 3.6, 3.0)
     looks = _looks(results)
     for axis, group in zip(axes, groups):
@@ -164,15 +164,9 @@ def _panel_of_lines(axis: Any, results: Results, group: str, looks: dict[str, di
     scenarios = [name for name in results.cells if results.scenarios[name]["group"] == group]
     axis.set(title=group, xscale="log", yscale="log")
     for name, look in looks.items():
-        points = (
-            sorted(
-                (results.scenarios[scenario]["x"], cell)
-                for scenario in scenarios
-                if (cell := results.cell(scenario, name))
-            )
-            if len(scenarios)
-            else []
-        )
+        points = [
+            (results.scenarios[scenario]["x"], cell) for scenario in scenarios if (cell := results.cell(scenario, name))
+        ]
         places = [x for x, _ in points]
         axis.plot(places, [cell.median for _, cell in points], label=name, **look)
         if look["marker"]:
@@ -180,6 +174,7 @@ def _panel_of_lines(axis: Any, results: Results, group: str, looks: dict[str, di
             axis.fill_between(places, low, high, color=look["color"], alpha=0.15, linewidth=0)
     ticks = sorted({results.scenarios[scenario]["x"] for scenario in scenarios})
     axis.set_xticks(ticks, [_tick(x, results.axis) for x in ticks], rotation=35, ha="right", fontsize=8)
+    axis.yaxis.set_major_formatter(lambda y, _: figure(y).rstrip("0").rstrip(".") if y < 1 else f"{y:,.0f}")
     axis.minorticks_off()
     axis.grid(linewidth=0.6)
     axis.tick_params(length=0)

@@ -59,7 +59,7 @@ class Scenario:
 
     name: str
     group: str = ""
-    """In a plot of lines: the panel that it is in."""
+    """In a plot of lines: the panel that it is in; none, if it is in tables only."""
     x: float = 0
     """In a plot of lines: where on its axis, a size or a number of connections."""
 

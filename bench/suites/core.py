@@ -19,6 +19,8 @@ SHORT = ("16 B", "1 KiB", "256 KiB")
 SIDES = {"masked": ("server", "client"), "unmasked": ("client", "server")}
 """Who reads it, and who builds it."""
 
+MODES = {"64K": "(64 KiB a read)", "one": "(one frame a read)"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shape(Scenario):
@@ -42,7 +44,8 @@ class Core(Suite):
 Bytes in, messages out as `str` or `bytes`; and messages in, bytes out. No socket, no event loop, no task. `64K` are
 reads of 64 KiB, full of frames or of a piece of one, as a busy server gets them; `one` is one whole frame a read.
 A server reads masked frames and builds unmasked ones. What comes out of parsing is compared with what was sent, before
-it is timed. `copy` is the floor: a loop that knows where the messages are, and copies them, masked as they are.
+it is timed. `copy` is the floor: who knows where the messages are, and cuts them out with one call of `struct`, masked
+as they are.
 
 picows has no core: its protocol is fed through a transport that does nothing. Of aiohttp it is the reader and the
 writer. The core of websockets ends at frames, so its text is decoded as its own transports do it. Building ends where
@@ -77,10 +80,10 @@ def _build(sizes: Sequence[str] | dict[str, int], text: bool) -> Iterator[Shape]
 
 
 def _shape(verb: str, role: str, side: str, size: str, text: bool, mode: str) -> Shape:
-    group = " ".join(filter(None, [verb, side, "text" * text, mode and f"({mode})"]))
+    group = " ".join(filter(None, [verb, side, mode and MODES[mode]]))
     return Shape(
         name=" ".join(filter(None, [verb, side, "text" * text, size, mode])),
-        group=group,
+        group="" if text else group,
         x=SIZES[size],
         verb=verb,
         role=role,

@@ -173,7 +173,8 @@ class TestThreads:
 
     @behaviour
     async def test_gather_only_answers(self, net: Net) -> None:
-        """A thread that received once, and then sends on its own account, is not held up by messages that wait."""
+        """A thread that received once, and then sends on its own account, is not held up by messages that wait: its
+        second message goes out at once, and the first with it."""
         async with net.facing_client(ping_interval=None) as (ws, peer):
             await peer.send(peer.frame(TEXT, "a") + peer.frame(TEXT, "b"))
             with ThreadPoolExecutor(1) as thread:
@@ -181,7 +182,7 @@ class TestThreads:
                 assert "a" == await loop.run_in_executor(thread, ws.native.recv)
                 await loop.run_in_executor(thread, ws.native.send, "1")
                 hearing = asyncio.ensure_future(peer.hear())
-                await never(hearing)
+                assert await never(hearing)
                 await loop.run_in_executor(thread, ws.native.send, "2")
 
                 assert [(0x81, b"1"), (0x81, b"2")] == [await hearing, await peer.hear()]

@@ -80,7 +80,7 @@ class Line(WebSocket):
 
     def finish(self, timeout: float | None) -> None:
         """Wait until the TCP connection is gone, and after `timeout` seconds drop it."""
-        with self._changed:
+        with self._lock:
             if not self._until(lambda: self._gone, timeout):
                 self.abort()
 

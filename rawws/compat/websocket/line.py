@@ -90,14 +90,14 @@ class FrameByFrame(ClientConnection):
 
     _held: list[Chunk] | None = None
 
-    def next_event(self) -> Event | None:
-        while isinstance(event := super().next_event(), Chunk):
+    def next_events(self) -> list[Event]:
+        while (events := super().next_events()) and isinstance(chunk := events[0], Chunk):
             self._held = self._held or []
-            self._held.append(event)
+            self._held.append(chunk)
             if self._frame is None:
                 held, self._held = self._held, None
-                return _joined(held)
-        return event
+                return [_joined(held)]
+        return events
 
 
 def _joined(pieces: list[Any]) -> Chunk:

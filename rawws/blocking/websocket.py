@@ -111,11 +111,12 @@ class WebSocket(Wire):
 
     def _take_message(self, now: float) -> str | bytes | None:
         """The next message; those that came with it wait in `_came`."""
-        session = self._session
-        message = session.next_message(now)
-        while session.waiting and (following := session.next_message(now)) is not None:
-            self._came.append(following)
-        return message
+        messages = self._session.next_messages(now)
+        if not messages:
+            return None
+        if len(messages) > 1:
+            self._came.extend(messages[1:])
+        return messages[0]
 
     def _take_chunk(self, now: float) -> Chunk | None:
         if self._came:

@@ -1,0 +1,330 @@
+"""What moves the bytes of a connection between a transport of asyncio and a `Session`.
+
+It is an `asyncio.BufferedProtocol`: there is no task that reads and none that writes, so nothing has to be cancelled.
+All it does is to report to its session and to do what `todo` says.  What becomes of messages is the matter of its two
+subclasses: `WebSocket` lets tasks wait for them, `CallbackSocket` calls methods with them.
+
+One turn, one write: what is sent while messages are dealt with that came together is gathered, up to 16 KiB.  It goes
+out when all of them are dealt with, and at the latest in the next turn of the loop.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Self, TypeAlias
+from weakref import WeakKeyDictionary
+
+from rawws.aio.turn import turn_of
+from rawws.core.connection import Connection
+from rawws.core.errors import NotOpen
+from rawws.core.frames import CloseCode
+from rawws.core.http1 import Connected, Rejected, Request, ServerConnection
+from rawws.core.prepared import Prepared
+from rawws.endpoint import Endpoint, Reception, Response, Tap
+from rawws.session import Patience, Session
+
+Data: TypeAlias = str | bytes | bytearray | memoryview
+OnOpening: TypeAlias = Callable[[Any, Request | Connected | Rejected | None], object]
+
+RECEIVE_SIZE = 64 * 1024
+"""One read at the most: what a turn of the loop may spend on one connection."""
+GATHER_SIZE = 16 * 1024
+"""Of messages, before they are compressed."""
+FAIR_SHARE = 64
+"""Messages that are dealt with in a row, or sent, before others have a turn."""
+FAIR_SIZE = 16 * 1024
+"""So many bytes of a message count as another one: a turn is over after a MiB, which may have come as a KiB."""
+
+# One for each loop: what is read into it is taken out before anything else can happen there.
+_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
+
+
+def _buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
+    buffer = _buffers.get(loop)
+    if buffer is None:
+        buffer = _buffers[loop] = memoryview(bytearray(RECEIVE_SIZE))
+    return buffer
+
+
+class Carrier(Endpoint, asyncio.BufferedProtocol):
+    """A connection over a transport of asyncio."""
+
+    def begin(
+        self,
+        connection: Connection,
+        patience: Patience,
+        on_opening: OnOpening,
+        tap: Tap | None = None,
+        on_made: Callable[[Any], object] | None = None,
+    ) -> Self:
+        """Be this connection: to be called once, before there is a transport."""
+        self._loop = asyncio.get_running_loop()
+        self._buffer = _buffer_of(self._loop)
+        self._turn = turn_of(self._loop)
+        self._session = Session(connection, self._loop.time(), patience)
+        self._on_opening: OnOpening | None = on_opening
+        self._tap = tap
+        self._on_made = on_made
+        self._transport: asyncio.Transport | None = None
+        self._is_gone = False
+        self._gone: asyncio.Future[None] | None = None
+        self._when_gone: list[Callable[[Any], object]] | None = None
+        self._eof = False
+        self._hung_up = False
+        self._paused = False
+        self._gathers = False  # messages are being dealt with, and a flush follows
+        self._flush_is_due = False
+        self._gathered = 0
+        self._sent_in_a_row = 0
+        self._timer: asyncio.TimerHandle | None = None
+        return self
+
+    # --- Sending --------------------------------------------------------------------------------------------------
+
+    def _queue(self, data: Data, more: bool, compress: bool | None) -> None:
+        connection = self._session.connection
+        try:
+            if isinstance(data, str):
+                connection.send_text(data, more, compress)
+            else:
+                connection.send_binary(data, more, compress)
+        except NotOpen:
+            raise self._why_closed() from None
+        self._gathered += len(data)
+        self._sent_in_a_row += 1 + len(data) // FAIR_SIZE
+        if self._gathered >= GATHER_SIZE:
+            self._send_now()
+        elif not self._gathers:
+            if self._session.waiting:
+                self._flush_soon()
+            else:
+                self._send_now()
+
+    def offer(self, message: Prepared, limit: int | None = None) -> bool:
+        """Send a message that many are sent, without waiting; whether it is on its way.  See `broadcast`.
+
+        It is not if the connection is not open, or if more than `limit` bytes wait already; None: `write_limit`.
+        """
+        session = self._session
+        if session.unwritten:
+            self._note_backlog()
+        if not session.offer(message, limit):
+            return False
+        self._gathered += len(message.payload)
+        if not self._turn.is_on or self._gathered >= GATHER_SIZE:
+            self._send_now()
+        elif not self._flush_is_due:
+            self._flush_is_due = True
+            self._turn.late.append(self)
+        return True
+
+    def _ping(self, payload: bytes | str | None) -> int:
+        try:
+            number = self._session.ping(payload.encode() if isinstance(payload, str) else payload, self._loop.time())
+        except NotOpen:
+            raise self._why_closed() from None
+        self._act()
+        return number
+
+    # --- Ending ---------------------------------------------------------------------------------------------------
+
+    def start_close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
+        """Begin to close the connection, and do not wait for it."""
+        self._session.close(code, reason, self._loop.time())
+        self._react()
+
+    def abort(self) -> None:
+        """Drop the TCP connection now, with no closing handshake."""
+        self._session.abort(self._loop.time())
+        self._react()
+
+    async def wait_closed(self) -> None:
+        """Wait until the TCP connection is gone."""
+        if not self._is_gone:
+            if self._gone is None:
+                self._gone = self._loop.create_future()
+            await asyncio.shield(self._gone)
+
+    def on_gone(self, call: Callable[[Any], object]) -> None:
+        """Have this called when the TCP connection is gone."""
+        if self._is_gone:
+            self._loop.call_soon(call, self)
+        elif self._when_gone is None:
+            self._when_gone = [call]
+        else:
+            self._when_gone.append(call)
+
+    # --- What it is connected to ----------------------------------------------------------------------------------
+
+    def answer(self, request: Request, reception: Reception, response: Response | None) -> bool:
+        """Answer the opening handshake, on a server; whether the connection is open now."""
+        connection = self._session.connection
+        assert isinstance(connection, ServerConnection)
+        opened = reception.answer(connection, request, response)
+        self._session.proceed(self._loop.time())
+        self._react()
+        return opened
+
+    @property
+    def local_address(self) -> Any:
+        """Our address, as a socket gives it: (host, port) and more, or a path; None when it is gone."""
+        return self.extra("sockname")
+
+    @property
+    def remote_address(self) -> Any:
+        """The peer's."""
+        return self.extra("peername")
+
+    def extra(self, name: str) -> Any:
+        """What `asyncio.BaseTransport.get_extra_info` knows: "ssl_object", "socket", …"""
+        return None if self._transport is None else self._transport.get_extra_info(name)
+
+    # --- What the loop tells --------------------------------------------------------------------------------------
+
+    # No `asyncio.Transport`: uvloop has transports of its own, which are like it.
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        patience = self._session.patience
+        transport.set_write_buffer_limits(patience.write_high, patience.write_low)
+        if self._on_made is not None:
+            self._on_made(self)
+        self._act()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        data = bytes(self._buffer[:nbytes])
+        if self._tap is not None:
+            self._tap.received(data)
+        self._session.receive_data(data, self._loop.time())
+        self._react(at_once=True)
+
+    def eof_received(self) -> bool:
+        self._eof = True
+        self._session.receive_eof(self._loop.time())
+        self._react()
+        # Half of the connection stays open: the application may have to answer what came (TLS knows no halves).
+        return self.extra("sslcontext") is None and not self._hung_up
+
+    def pause_writing(self) -> None:
+        self._note_backlog()
+
+    def resume_writing(self) -> None:
+        self._note_backlog()
+        self._react()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._session.lost(self._loop.time())
+        if self._timer is not None:
+            self._timer.cancel()
+        self._is_gone = True
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+        for call in self._when_gone or ():
+            self._loop.call_soon(call, self)
+        self._when_gone = None
+        self._react()
+
+    # --- What is done about it ------------------------------------------------------------------------------------
+
+    def _react(self, at_once: bool = False) -> None:
+        """Something happened: tell who waits for it, and do what is to be done.
+
+        Args:
+            at_once: the loop has called us with what came: who waits for it need not be left to its next turn.
+        """
+        session = self._session
+        if self._on_opening is not None and (session.opening or session.ending is not None):
+            on_opening, self._on_opening = self._on_opening, None
+            on_opening(self, session.opening.pop(0) if session.opening else None)
+        self._tell(at_once)
+
+    def _tell(self, at_once: bool) -> None:
+        """Tell the application, and then `_act`, now or soon."""
+        raise NotImplementedError
+
+    def _act(self) -> None:
+        """Do what the session says."""
+        todo = self._session.todo()
+        self._flush_is_due = False
+        self._gathered = 0
+        transport = self._transport
+        if transport is None or self._is_gone:
+            return
+        if todo.send and not transport.is_closing():
+            if self._tap is not None:
+                self._tap.sent(todo.send)
+            transport.write(todo.send)
+            self._note_backlog()
+            if self._session.unwritten:
+                todo = self._session.todo()  # Now there is a time by which it is to be written.
+        if todo.drop:
+            transport.abort()
+            return
+        if todo.hang_up and not self._hung_up:
+            self._hang_up(transport)
+        if todo.read == self._paused and not transport.is_closing():
+            self._paused = not todo.read
+            (transport.pause_reading if self._paused else transport.resume_reading)()
+        if todo.wake_at is not None and (self._timer is None or todo.wake_at < self._timer.when()):
+            self._set_timer(todo.wake_at)
+
+    def _act_after_delivery(self) -> None:
+        """Messages were dealt with, and what was sent meanwhile was gathered: `_act`, or as little of it as will do."""
+        session = self._session
+        if session.ending is not None or not session.reading or self._paused:
+            self._act()
+        elif session.connection.has_data_to_send:
+            self._send_now()
+
+    def _flush_soon(self) -> None:
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            self._loop.call_soon(self.flush_if_due)
+
+    def flush_if_due(self) -> None:
+        """Send what was gathered in this turn of the loop, unless that was done."""
+        if self._flush_is_due:
+            self._act()
+
+    def _send_now(self) -> None:
+        """Send what is queued, when nothing else has happened: a short `_act`."""
+        send = self._session.hand_out()
+        self._gathered = 0
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._tap is not None:
+            self._tap.sent(send)
+        transport.write(send)
+        if transport.get_write_buffer_size():
+            self._note_backlog()
+            self._act()
+        else:
+            self._session.backlog(0, 0.0)  # Then the time does not matter.
+
+    def _hang_up(self, transport: asyncio.Transport) -> None:
+        self._hung_up = True
+        if self._eof or not transport.can_write_eof():
+            transport.close()
+            return
+        try:
+            transport.write_eof()
+        except OSError:
+            # The peer did not wait for our Close: the kernel knows already, and tells the loop in a moment.
+            transport.abort()
+
+    def _note_backlog(self) -> None:
+        if self._transport is not None:
+            self._session.backlog(self._transport.get_write_buffer_size(), self._loop.time())
+
+    def _set_timer(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._note_backlog()
+        self._session.wake(self._loop.time())
+        self._react()

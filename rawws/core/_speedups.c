@@ -180,19 +180,27 @@ read_bytes(const Plain *message, int masked)
     return read;
 }
 
+/* Text has to be unmasked before it is decoded, so it needs memory twice.  glibc gives what is freed at the end of its
+   heap back to the kernel if it is more than twice the largest block that it had mapped, and then each message is written
+   to new pages: 15 ms for 4 MiB.  Asked once for three times as much, of which the rest is never touched, it keeps the
+   pages: 1 ms. */
+#define MUCH 0x8000
+#define ROOM(length) ((size_t)(length) * ((length) > MUCH ? 3 : 1))
+
 /* NULL and a UnicodeDecodeError if it is not UTF-8. */
 static PyObject *
 read_text(const Plain *message, int masked)
 {
-    uint8_t few[2048], *plain = few;
+    uint64_t few[256]; /* words, since decoding is faster where they begin */
+    void *plain = few;
     PyObject *read;
 
     if (!masked)
         return PyUnicode_DecodeUTF8((const char *)message->payload, message->length, NULL);
-    if (message->length > (Py_ssize_t)sizeof few && (plain = PyMem_Malloc(message->length)) == NULL)
+    if (message->length > (Py_ssize_t)sizeof few && (plain = PyMem_Malloc(ROOM(message->length))) == NULL)
         return PyErr_NoMemory();
     mask_into(plain, message->payload, message->length, (char *)message->payload - 4);
-    read = PyUnicode_DecodeUTF8((char *)plain, message->length, NULL);
+    read = PyUnicode_DecodeUTF8(plain, message->length, NULL);
     if (plain != few)
         PyMem_Free(plain);
     return read;

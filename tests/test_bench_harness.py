@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from bench import suites, targets
 from bench.harness import markdown
 from bench.harness.command import main
 from bench.harness.process import Process
 from bench.harness.results import Results
 from bench.harness.rounds import Rounds
 from bench.harness.suite import Contender, Effort, NotTaken, Sample, Scenario, Suite
+from bench.targets import AtMost, Times
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="CPU time of another process is read as Linux gives it")
@@ -275,3 +277,30 @@ sys.exit(command.main(["--rounds", "2"]))
 """
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (1, "a fails: short: lost\n") == (result.returncode, result.stderr)
+
+
+def test_what_is_reached_is_told_row_by_row():
+    """Ratios to others and to the floor, and figures, against what they are to be; what was not measured is no row."""
+    floor = contender("tcp", kind="floor")
+    names = ("rawws", "picows", "aiohttp", "websockets", "picows await")
+    figures = {"tcp": [10.0] * 3, "rawws": [11.0] * 3} | {name: [22.0] * 3 for name in names[1:]}
+    latency = Scenario(name="latency 16 B")
+    echo = results(figures, floor, *(contender(name, floors=["tcp"]) for name in names), scenarios=[latency])
+    rows = [[cell.strip() for cell in line.split("|")[2:-1]] for line in targets.page({"echo": echo}).splitlines()[6:]]
+
+    assert [
+        ["rawws", "floor ≤ 1.2", "1.10", "yes"],
+        *(["rawws", f"{name} ≥ 1", "2.00", "yes"] for name in ("picows await", "aiohttp", "websockets")),
+    ] == rows
+    slow = Times(3, "picows").reached(echo, "latency 16 B", "rawws")
+    assert ("2.00", False) == (slow.found, slow.enough)
+    assert AtMost(11).reached(echo, "latency 16 B", "rawws").enough
+
+
+def test_every_target_is_measured_by_a_suite():
+    """No row asks for a scenario or a contender that there is not."""
+    for target in targets.TARGETS:
+        suite = suites.suite(target.suite)
+        assert target.scenario in [scenario.name for scenario in suite.scenarios()]
+        names = {each.name for each in suite.contenders()}
+        assert {bound.than for bound in target.bounds if isinstance(bound, Times)} <= names

@@ -1,10 +1,12 @@
 """A folder of results: JSON, Markdown and a plot for each suite, and a page that shows them all."""
 
 import json
+import os
 from pathlib import Path
 
-from bench import suites
+from bench import suites, targets
 from bench.harness import markdown
+from bench.harness.process import ROOT
 from bench.harness.results import Results
 
 
@@ -44,12 +46,22 @@ def _show(folder: Path, results: Results) -> list[str]:
 
 
 def _index(folder: Path) -> None:
-    found = [name for name in suites.NAMES if (folder / f"{name}.json").exists()]
-    parts = ["# What was measured"]
-    for name in found:
-        results = Results.load(folder / f"{name}.json")
+    paths = {name: folder / f"{name}.json" for name in suites.NAMES}
+    found = {name: Results.load(path) for name, path in paths.items() if path.exists()}
+    (folder / "targets.md").write_text(targets.page(found))
+    parts = ["# What was measured", _introduction(folder)]
+    for name, results in found.items():
         parts.append(f"## [{results.title}]({name}.md)")
         parts.append(markdown.overview(results))
         if (folder / f"{name}.svg").exists():
             parts.append(f"![{results.title}]({name}.svg)")
     (folder / "README.md").write_text("\n\n".join(parts) + "\n")
+
+
+def _introduction(folder: Path) -> str:
+    method = ROOT / "bench" / "README.md"
+    how = f"[How it is measured]({os.path.relpath(method, folder)})" if ROOT in folder.resolve().parents else ""
+    return (
+        "Each cell: the median of the rounds ± half the way between the quartiles (how many times the floor it is). "
+        f"Less is better. {how}\n\n[What is reached](targets.md) of what is aimed at."
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from fuzz import connections, deflate, differential, opening, sessions, taps, uris
+from fuzz import connections, deflate, differential, opening, sessions, taps, twins, uris
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "server": connections.server,
@@ -15,5 +15,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "tap": taps.tap,
     "negotiation": deflate.negotiation,
     "inflate": deflate.inflate,
+    "twins": twins.twins,
     "differential": differential.differential,
 }

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import rawws
 from rawws.cli.terminal import Exit, Terminal, Trouble
+from rawws.core import speedups
 
 VERBS = ("connect", "serve", "explain", "demo", "conform")
 
@@ -105,7 +106,7 @@ def _run(argv: list[str]) -> int:
         sys.stdout.write(HELP)
         return Exit.OK
     if argv[0] in ("-V", "--version"):
-        sys.stdout.write(f"rawws {rawws.__version__}\n")
+        sys.stdout.write(f"rawws {rawws.__version__}\nC speedups: {'yes' if speedups.in_use else 'no'}\n")
         return Exit.OK
     if argv[0] in VERBS:
         return _verb(argv[0], argv[1:])

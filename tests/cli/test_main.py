@@ -9,6 +9,7 @@ import pytest
 import rawws
 from rawws.cli import VERBS
 from rawws.cli.terminal import Terminal, for_terminal
+from rawws.core import speedups
 from tests.cli.run import Run, finish, spawn
 
 
@@ -23,10 +24,19 @@ def test_alone_it_says_what_there_is(run: Run, argv: list[str]) -> None:
 
 
 def test_it_runs_as_a_module_too() -> None:
-    """`python -m rawws` is `rawws`."""
+    """`python -m rawws` is `rawws`; the first line of its version is that alone."""
     outcome = finish(spawn("--version"))
 
-    assert (0, f"rawws {rawws.__version__}\n", "") == outcome
+    speed = "yes" if speedups.in_use else "no"
+    assert (0, f"rawws {rawws.__version__}\nC speedups: {speed}\n", "") == outcome
+
+
+def test_the_version_says_when_there_is_no_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody wants it so, or it was not built."""
+    monkeypatch.setenv("RAWWS_PURE", "1")
+    outcome = finish(spawn("--version"))
+
+    assert (0, f"rawws {rawws.__version__}\nC speedups: no\n", "") == outcome
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -3,6 +3,7 @@
 import io
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,6 +60,8 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
+LEAST = 6.5
+"""So wide is a picture at least, in inches, beside the names."""
 FAR = 3.0
 """A bar ends at so many times the median of all; what is longer is cut off, and marked."""
 
@@ -90,6 +93,7 @@ def _grid(panels: int, most: int, width: float, height: float, **more: Any) -> t
     """So many panels, at most so many beside each other."""
     rows = math.ceil(panels / most)
     columns = math.ceil(panels / rows)
+    width = max(width, LEAST / columns)
     drawn = Figure(figsize=(width * columns + 1.5, height * rows + 0.9), layout="constrained")
     axes = list(drawn.subplots(rows, columns, squeeze=False, **more).flat)
     for unused in axes[panels:]:
@@ -115,7 +119,12 @@ def _panel_of_bars(axis: Any, results: Results, scenario: str, names: Sequence[s
     of = results.cells[scenario]
     medians = sorted(cell.median for cell in of.values())
     end = min(medians[-1], FAR * medians[len(medians) // 2])
-    axis.set(title=scenario, xlim=(0, end * 1.28), yticks=range(len(names)), yticklabels=names)
+    axis.set(
+        title=textwrap.fill(scenario, 27) if len(results.cells) > 2 else scenario,
+        xlim=(0, end * 1.28),
+        yticks=range(len(names)),
+        yticklabels=names,
+    )
     axis.tick_params(length=0)
     axis.grid(axis="x", linewidth=0.6)
     axis.set_axisbelow(True)

@@ -260,9 +260,9 @@ class Connection:
         if self._opening:
             return self._read_opening()
         start = self._position
-        if self._compressor is not None and self.theirs is READY and not self.stream:
-            if self._read_compressed(start, self.role is Role.SERVER):
-                return True
+        may_be_short = self._compressor is not None and self.theirs is READY and not self.stream
+        if may_be_short and self._read_compressed(start, self.role is Role.SERVER):
+            return True
         header = decode_header(self._data, start)
         if header is None:
             return False

@@ -59,9 +59,9 @@ class Session:
         self.tells_controls = False  # `next_item` gives Pings and Pongs too; set before the first of them comes
         self.ping_payload: bytes | None = None  # what keepalive Pings carry; None for a number
         self.opening: list[Request | Connected | Rejected] = []
-        self._messages: list[Item] = []  # those that wait, the next one last
+        self._messages: list[str | bytes] = []  # those that wait, the next one last
+        self._behind: list[Item] = []  # what waits behind these, if it is not messages only, the next one first
         self._charge = 0  # the memory of what is in there
-        self._mixed = False  # not all in there are whole messages
         self._pieces = Pieces()
         self._asked = False  # the application takes messages at all
         self._hungry = False  # and waits for one
@@ -147,20 +147,15 @@ class Session:
         connection = self.connection
         while True:
             # There is always room for one run of messages.
-            has_room = not self._deaf and (self._charge < self.patience.receive_high or not self._messages)
+            has_room = not self._deaf and (self._charge < self.patience.receive_high or not self.waiting)
             self._full = not has_room and self._waits_for_room()
             if self._full or not (events := connection.next_events()):
                 break
             if has_room and _are_messages(events):
-                self._charge += sum(map(len, events)) + OVERHEAD * len(events)
-                events.reverse()
-                self._mixed = self._mixed and bool(self._messages)
-                self._messages = [*events, *self._messages]
+                self._keep(events)
             else:
                 for event in events:
                     self._note(event, now)
-        if self._messages:
-            self._hungry = False
         if self._connecting and connection.state is not State.CONNECTING:
             self._connecting = False
             self._unset(OPEN_BY)
@@ -177,22 +172,28 @@ class Session:
         Raises:
             ConnectionClosed: everything that came was taken, and the connection has ended.
         """
-        while (message := self.next_item(now)) is not None:
-            if isinstance(message, (str, bytes)):
-                return message
-            if isinstance(message, Chunk) and (whole := self._pieces.whole(message)) is not None:
+        if self._messages and not self._full:
+            self._asked = True
+            message = self._messages.pop()
+            self._charge -= len(message) + OVERHEAD
+            return message
+        while (item := self.next_item(now)) is not None:
+            if isinstance(item, (str, bytes)):
+                return item
+            if isinstance(item, Chunk) and (whole := self._pieces.whole(item)) is not None:
                 return whole
         self._pieces.abandon()
         return None
 
     def next_messages(self, now: float) -> list[str | bytes]:
         """All messages that wait, in their order; an empty list if there is none yet.  Otherwise as `next_message`."""
-        if self._mixed or not self._messages:
+        messages = self._messages
+        if self._behind or not messages:
             message = self.next_message(now)
             return [] if message is None else [message]
-        messages: list[str | bytes] = self._messages[::-1]  # type: ignore[assignment]
-        self._messages, self._charge = [], 0
         self._asked = True
+        self._messages, self._charge = [], 0
+        messages.reverse()
         if self._full:
             self._read_on(now)
         return messages
@@ -223,14 +224,17 @@ class Session:
         None if there is nothing yet; raises as `next_message`.
         """
         self._asked = True
-        if not self._messages:
+        if self._messages:
+            message: Item = self._messages.pop()
+        elif self._behind:
+            message = self._behind.pop(0)
+        else:
             if self.ending is not None:
                 self._finish(now)
                 self._pieces = Pieces()  # Of a message that nobody will complete.
                 raise ConnectionClosed(self.ending)
             self._hungry = True
             return None
-        message = self._messages.pop()
         self._charge -= len(message.data if isinstance(message, Chunk) else message) + OVERHEAD
         if self._full:
             self._read_on(now)
@@ -336,7 +340,7 @@ class Session:
     @property
     def waiting(self) -> int:
         """How many messages wait for the application."""
-        return len(self._messages)
+        return len(self._messages) + len(self._behind)
 
     @property
     def over(self) -> bool:
@@ -365,7 +369,7 @@ class Session:
     def _waits_for_room(self) -> bool:
         """Who has sent its Close, or has ended, does not wait for any."""
         connection = self.connection
-        return bool(self._messages) and connection.close_sent is None and connection.closed is None
+        return self.waiting > 0 and connection.close_sent is None and connection.closed is None
 
     def _is_flooded(self) -> bool:
         """Congested, and given as much again: the peer asks for answers, but does not read them.
@@ -375,13 +379,23 @@ class Session:
         ends = self.ending is not None or self.connection.close_sent is not None
         return not ends and self.handed_out - self._congested_at > self.patience.write_high
 
+    def _keep(self, run: list[str | bytes]) -> None:
+        """A run of messages waits for the application."""
+        self._hungry = False
+        self._charge += sum(map(len, run)) + OVERHEAD * len(run)
+        if self._behind:
+            self._behind += run
+        else:
+            run.reverse()
+            self._messages = run + self._messages if self._messages else run
+
     def _store(self, message: Item) -> None:
         # Where there is no room, and nobody waits for it: what is kept is the beginning of what came, with no gap.
-        if self._messages and self._charge >= self.patience.receive_high:
+        if self.waiting and self._charge >= self.patience.receive_high:
             self._deaf = True
         if not self._deaf:
-            self._messages.insert(0, message)
-            self._mixed = self._mixed or not isinstance(message, (str, bytes))
+            self._behind.append(message)
+            self._hungry = False
             self._charge += len(message.data if isinstance(message, Chunk) else message) + OVERHEAD
 
     def _read_on(self, now: float) -> None:
@@ -419,7 +433,7 @@ class Session:
         for done in (OPEN_BY, PING_AT, PONG_BY):
             self._unset(done)
         closing = self.patience.closing
-        if closed.by == "peer" and not self._messages and closing is not None:
+        if closed.by == "peer" and not self.waiting and closing is not None:
             # Who has taken everything is about its last answer, or only sends by now: a peer that is no more patient
             # than we are must not give up meanwhile.
             closing /= 5
@@ -427,7 +441,7 @@ class Session:
             self._set(CLOSE_BY, now, closing)
         if self.connection.close_sent is not None:
             self._finished = True
-        elif not self._messages and (self._hungry or not self._asked):
+        elif not self.waiting and (self._hungry or not self._asked):
             self._finish(now)
 
     def _finish(self, now: float) -> None:

@@ -1002,6 +1002,19 @@ def test_taking_all_at_once_makes_room() -> None:
 
 
 @both_roles
+def test_a_run_behind_a_chunk_is_kept_whole(role: Role) -> None:
+    """There is room for a run if there is room for its first message, whatever waits in front of it."""
+    session = start(role, receive_high=200)
+    session.connection.stream = True
+    say(session, "one")
+    session.connection.stream = False
+    say(session, "two", "three", "four")
+    assert not session.reading
+
+    assert ["one", "two", "three", "four"] == take_all(session)
+
+
+@both_roles
 def test_chunks_that_wait_become_messages_when_all_are_taken(role: Role) -> None:
     """Whatever was kept in between, and with Pings and Pongs left out: whole messages, and nothing is lost."""
     session = start(role)

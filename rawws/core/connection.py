@@ -65,6 +65,8 @@ from rawws.core.states import (
     what_is_sent,
 )
 
+SERVER = Role.SERVER
+
 
 class Wants(Enum):
     """What to do with the transport once everything queued is written."""
@@ -174,11 +176,11 @@ class Connection:
         left = len(self._data) - self._position
         if self._incoming or left > len(data):
             self._incoming += data
-        else:
-            # Put together at once: what is left is most often nothing, or the beginning of a frame.
-            self._offset += self._position
-            self._data = self._data[self._position :] + data if left else data
-            self._position = 0
+            return
+        # Put together at once: what is left is most often nothing, or the beginning of a frame.
+        self._data = self._data[self._position :] + data if left else data
+        self._offset += self._position
+        self._position = 0
 
     def receive_eof(self) -> None:
         """The transport can deliver no more.  Never raises; calling it again changes nothing."""
@@ -193,7 +195,10 @@ class Connection:
         compression, `next_events` and `next_event` let their caller stop in between.
         """
         events = self.next_events()
-        while more := self.next_events():
+        while self._position < len(self._data) or self._incoming or self._eof:
+            more = self.next_events()
+            if not more:
+                break
             events += more
         return events
 
@@ -206,7 +211,14 @@ class Connection:
         ready = self._ready
         if ready:
             ready.reverse()
-        elif self._position < len(self._data) or self._incoming or self._eof:
+        elif self._position < len(self._data):
+            # The short way, for what most connections consist of.
+            if self.theirs is READY and self._frame is None and not (self.stream or self._opening):
+                masked, limit = self.role is SERVER, self._plain_limit
+                self._position = take_plain(self._data, self._position, masked, limit, ready)
+            if not ready:
+                self._read()
+        elif self._incoming or self._eof:
             self._read()
         if not ready:
             return []
@@ -215,11 +227,10 @@ class Connection:
 
     def next_event(self) -> Event | None:
         """The next event alone; None if more bytes are needed, or `Closed` was given out."""
-        ready = self._ready
-        if not ready:
-            self._read()
-            ready.reverse()
-        return ready.pop() if ready else None
+        if not self._ready:
+            self._ready = self.next_events()
+            self._ready.reverse()
+        return self._ready.pop() if self._ready else None
 
     def events(self) -> Iterator[Event]:
         """`next_event` until there is none.  Every method may be called inside the loop."""
@@ -227,12 +238,7 @@ class Connection:
             yield event
 
     def _read(self) -> None:
-        """Read on until there is an event, or nothing more to read."""
-        if self.theirs is READY and self._frame is None and not self.stream and not self._opening:
-            masked = self.role is Role.SERVER
-            self._position = take_plain(self._data, self._position, masked, self._plain_limit, self._ready)
-            if self._ready:
-                return
+        """Read on, the long way, until there is an event, or nothing more to read."""
         try:
             while not self._ready and self.closed is None:
                 progress = False

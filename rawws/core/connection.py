@@ -35,6 +35,7 @@ from rawws.core.frames import (
     encode_whole,
     is_control,
 )
+from rawws.core.keys import pooled
 from rawws.core.masking import apply_mask, rotate
 from rawws.core.messages import (
     COMPRESSED_AT_ONCE,
@@ -66,6 +67,9 @@ from rawws.core.states import (
 )
 
 SERVER = Role.SERVER
+
+# The first bytes of whole messages: FIN and the opcode.
+WHOLE_TEXT, WHOLE_BINARY = 0x80 | Opcode.TEXT, 0x80 | Opcode.BINARY
 
 
 class Wants(Enum):
@@ -132,7 +136,7 @@ class Connection:
         self.closed: Closed | None = None
         self.close_sent: tuple[int, str] | None = None
         self.close_received: tuple[int, str] | None = None
-        self._random = random
+        self._random = pooled(random)
         # What came and has not been read: `_data` from `_position` on, then `_incoming`.
         self._data = b""
         self._position = 0
@@ -425,13 +429,21 @@ class Connection:
         """
         if not isinstance(data, str):
             raise TypeError(f"a text message is a str, not {type(data).__name__}")
-        self._send_data(Opcode.TEXT, encode_text(data), more, compress)
+        payload = encode_text(data)
+        if more or self.ours is not READY or self._compressor is not None or self._opening:
+            self._send_data(Opcode.TEXT, payload, more, compress)
+        else:  # The short way: READY and WHOLE is READY.
+            self._out.append(encode_whole(WHOLE_TEXT, payload, None if self.role is SERVER else self._random(4)))
 
     def send_binary(
         self, data: bytes | bytearray | memoryview, more: bool = False, compress: bool | None = None
     ) -> None:
         """The same for a binary message."""
-        self._send_data(Opcode.BINARY, data if type(data) is bytes else bytes(memoryview(data)), more, compress)
+        payload = data if type(data) is bytes else bytes(memoryview(data))
+        if more or self.ours is not READY or self._compressor is not None or self._opening:
+            self._send_data(Opcode.BINARY, payload, more, compress)
+        else:
+            self._out.append(encode_whole(WHOLE_BINARY, payload, None if self.role is SERVER else self._random(4)))
 
     def send_prepared(self, message: Prepared) -> None:
         """Queue a message that many are sent; while another is being sent in fragments, it waits for its end.
@@ -504,7 +516,7 @@ class Connection:
 
     def data_to_send(self) -> bytes:
         """Everything that was queued, in order; it is the caller's to write now."""
-        return b"".join(self.chunks_to_send())
+        return b"".join(self.chunks_to_send()) if self._out else b""
 
     @property
     def has_data_to_send(self) -> bool:
@@ -513,7 +525,9 @@ class Connection:
 
     def chunks_to_send(self) -> list[bytes]:
         """The same, not joined, for `writelines` and `sendmsg`."""
-        chunks, self._out, self._pongs = self._out, [], 0
+        chunks = self._out
+        self._out = []
+        self._pongs = 0
         return chunks
 
     def _send_data(self, opcode: Opcode, payload: bytes, more: bool, compress: bool | None) -> None:

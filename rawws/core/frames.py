@@ -14,6 +14,7 @@ sections 5.1, 5.2 and 5.5.  So the tap and the tests can look at illegal frames 
 
 from enum import IntEnum
 from operator import index
+from struct import Struct
 from typing import NamedTuple
 
 from rawws.core import rules
@@ -167,18 +168,21 @@ def encode_whole(first: int, payload: bytes, key: bytes | None) -> bytes:
     '81 05 48 65 6c 6c 6f'
     """
     head = _header(first, len(payload), key)
-    return head + (payload if key is None else apply_mask(payload, key))
+    return head + payload if key is None else head + apply_mask(payload, key)
 
 
 def _header(first: int, length: int, key: bytes | None) -> bytes:
     mask = 0 if key is None else 0x80
     if length < 126:
-        head = bytes((first, mask | length))
+        head = _two_bytes(first, mask | length)
     elif length < 1 << 16:
-        head = bytes((first, mask | 126)) + length.to_bytes(2, "big")
+        head = _two_bytes(first, mask | 126) + length.to_bytes(2, "big")
     else:
-        head = bytes((first, mask | 127)) + length.to_bytes(8, "big")
+        head = _two_bytes(first, mask | 127) + length.to_bytes(8, "big")
     return head if key is None else head + key
+
+
+_two_bytes = Struct("BB").pack
 
 
 def may_appear(code: int) -> bool:

@@ -111,6 +111,10 @@ class Connection:
         random: gives that many bytes nobody can predict, for masking keys (section 10.3).
     """
 
+    # What is seldom asked for is in slots, so that 25 attributes are left for the dict.  CPython keeps the names of up to
+    # 29 once for all instances; with one more, each has a table of 1.3 KiB of its own, and every access takes longer.
+    __slots__ = ("__dict__", "__weakref__", "_random", "auto_close", "auto_pong", "close_received", "close_sent")
+
     _opening = False
     """The opening handshake is going on.  Only in the subclasses of `http1`, which read it in `_read_opening`."""
     _read_opening: Callable[[], bool]
@@ -225,9 +229,17 @@ class Connection:
         elif self._incoming or self._eof:
             self._read()
         if not ready:
+            self._forget()
             return []
         self._ready = []
         return ready
+
+    def _forget(self) -> None:
+        """Keep nothing of what was read: who is idle may be so for long."""
+        if self._position:
+            self._offset += self._position
+            self._data = self._data[self._position :]
+            self._position = 0
 
     def next_event(self) -> Event | None:
         """The next event alone; None if more bytes are needed, or `Closed` was given out."""

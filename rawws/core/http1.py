@@ -107,8 +107,7 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 class _Handshake(Connection):
     """What both sides have in common: how an opening handshake ends."""
 
-    # In slots, since an object whose dict has more than 30 keys pays for it at every access: a fifth of the speed of an
-    # open connection.
+    # In slots, so that the dict of an open connection stays small enough: see `Connection`.
     __slots__ = ("_head", "_opening")
 
     _head: HeadReader | None

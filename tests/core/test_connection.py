@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 import zlib
 from collections.abc import Callable
 from itertools import combinations
@@ -861,3 +862,14 @@ def test_an_open_connection_waits_for_data(role: Role) -> None:
         connection.closed,
         connection.held,
     )
+
+
+def test_nothing_is_kept_of_what_was_read():
+    """An idle connection does not hold on to the last read, which may be long: there are many idle ones."""
+    data = frame_from(Role.CLIENT, BINARY, b"x" * 1000) + frame_from(Role.CLIENT, PING)
+    connection, references = Connection(Role.SERVER), sys.getrefcount(data)
+
+    connection.receive_data(data)
+
+    assert [b"x" * 1000, Ping(b"")] == connection.all_events()
+    assert references == sys.getrefcount(data)

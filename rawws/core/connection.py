@@ -111,8 +111,8 @@ class Connection:
         random: gives that many bytes nobody can predict, for masking keys (section 10.3).
     """
 
-    # What is seldom asked for is in slots, so that 25 attributes are left for the dict.  CPython keeps the names of up to
-    # 29 once for all instances; with one more, each has a table of 1.3 KiB of its own, and every access takes longer.
+    # What is seldom asked for is in slots, so that 25 attributes are left for the dict.  Of up to 29, CPython keeps the
+    # names once for all instances; with one more, each has a table of 1.3 KiB, and every access takes longer.
     __slots__ = ("__dict__", "__weakref__", "_random", "auto_close", "auto_pong", "close_received", "close_sent")
 
     _opening = False

@@ -66,7 +66,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         self._on_made = on_made
         self._transport: asyncio.Transport | None = None
         self._is_gone = False
-        self._gone: asyncio.Future[None] | None = None
+        self._until_gone: list[asyncio.Future[None]] | None = None
         self._when_gone: list[Callable[[Any], object]] | None = None
         self._eof = False
         self._hung_up = False
@@ -139,10 +139,16 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
 
     async def wait_closed(self) -> None:
         """Wait until the TCP connection is gone."""
-        if not self._is_gone:
-            if self._gone is None:
-                self._gone = self._loop.create_future()
-            await asyncio.shield(self._gone)
+        if self._is_gone:
+            return
+        waiter = self._loop.create_future()
+        if self._until_gone is None:
+            self._until_gone = []
+        self._until_gone.append(waiter)
+        try:
+            await waiter
+        finally:
+            self._until_gone.remove(waiter)
 
     def on_gone(self, call: Callable[[Any], object]) -> None:
         """Have this called when the TCP connection is gone."""
@@ -218,8 +224,9 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         if self._timer is not None:
             self._timer.cancel()
         self._is_gone = True
-        if self._gone is not None and not self._gone.done():
-            self._gone.set_result(None)
+        for waiter in self._until_gone or ():
+            if not waiter.done():
+                waiter.set_result(None)
         for call in self._when_gone or ():
             self._loop.call_soon(call, self)
         self._when_gone = None

@@ -16,6 +16,7 @@ from rawws.core.deflate import Deflate
 from rawws.core.errors import NotOpen
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request, ServerConnection
+from rawws.core.states import State
 from rawws.core.upgrade import SAME_ORIGIN, Origins
 from rawws.endpoint import (
     HeadersLike,
@@ -151,7 +152,6 @@ class Server:
             ws.abort()
         else:
             self._opening.add(ws)
-            ws.on_gone(self._opening.discard)
 
     def _on_opening(self, ws: WebSocket, event: Request | Connected | Rejected | None) -> None:
         if isinstance(event, Request):
@@ -159,19 +159,23 @@ class Server:
             task = asyncio.get_running_loop().create_task(self._converse(ws, event))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        else:
+            # It is refused, or gone; until TCP has ended it counts.
+            ws.on_gone(self._opening.discard)
 
     async def _converse(self, ws: WebSocket, request: Request) -> None:
         """All of one connection, from its request to its end."""
         try:
-            if await self._receive(ws, request):
-                self._opening.discard(ws)
+            is_open = await self._receive(ws, request)
+            ws.on_gone((self._open if is_open else self._opening).discard)
+            if is_open:
                 self._open.add(ws)
-                ws.on_gone(self._open.discard)
+                self._opening.discard(ws)
                 await self._handle(ws)
-            else:
-                await ws.wait_closed()
+            await ws.wait_closed()
         except asyncio.CancelledError:
             ws.abort()
+            ws.on_gone(self._opening.discard)
             raise
 
     async def _receive(self, ws: WebSocket, request: Request) -> bool:
@@ -198,7 +202,8 @@ class Server:
         except Exception:
             _logger.exception("the handler of a connection raised")
             code = CloseCode.INTERNAL_ERROR
-        await ws.close(code)
+        if ws.state is State.OPEN:
+            ws.start_close(code)
 
 
 def serve(

@@ -324,6 +324,11 @@ class Session:
         return not (self._full or (self._congested and self._is_flooded()))
 
     @property
+    def wake_at(self) -> float | None:
+        """When to call `wake`, as `todo` says it."""
+        return self._wake_at
+
+    @property
     def congested(self) -> bool:
         """So much waits to be sent that an application should not send more; from `write_high` until `write_low`."""
         return self._congested

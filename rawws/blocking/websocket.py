@@ -125,7 +125,8 @@ class WebSocket(Wire):
 
     def _receive(self, take: Callable[[float], Any], timeout: float | None) -> Any:
         """What `take` gives, as soon as that is something."""
-        with self._lock:
+        self._lock.acquire()
+        try:
             if self._receiving:
                 raise RuntimeError("another thread is receiving from this WebSocket")
             self._receiving = True
@@ -138,20 +139,22 @@ class WebSocket(Wire):
                 raise
             finally:
                 self._receiving = False
-                if self._session.over:
+                if not self._is_idle:
                     self._act()
+        finally:
+            self._lock.release()
 
     def _wait_for(self, take: Callable[[float], Any], timeout: float | None) -> Any:
         now = monotonic()
         deadline = None if timeout is None else now + timeout
         looked = False
         while (item := take(now)) is None:
-            self._act()
-            if not self._wait(deadline, looked):
+            if not self._is_idle:
+                self._act()
+            if looked and deadline is not None and now >= deadline:
                 raise TimeoutError(f"no message within {timeout} s")
-            looked, now = True, monotonic()
-        if looked and self._session.connection.has_data_to_send:
-            self._act()  # Pongs, say.
+            now = self._work(now, deadline)
+            looked = True
         self._answering = get_ident()
         return item
 
@@ -251,21 +254,24 @@ class WebSocket(Wire):
         self._flush()
 
     def _flush(self) -> None:
-        """Write what was queued, and wait until the kernel has taken it."""
+        """Write what was queued, and wait until the kernel has taken it; if there is no need to, look around."""
         self._gathered = 0
-        self._write(self._session.hand_out())
-        self._drain()
+        now = self._write(self._session.hand_out())
+        if now is None or now >= self._look_at or self._out or self._unwritable:
+            self._drain(now)
 
-    def _drain(self) -> None:
+    def _drain(self, now: float | None = None) -> None:
         """Wait until the kernel has taken what was queued; with nothing to wait for, look around now and then.
 
         What others queue meanwhile is not waited for: with messages for many there might be no end to it.
         """
         session, end = self._session, self._session.handed_out
+        if now is None:
+            now = monotonic()
         if self._out:
             self._until(lambda: not self._out or session.has_written(end) or session.over, drains=True)
-        elif monotonic() >= self._look_at:
-            self._work(0.0)
+        elif now >= self._look_at:
+            self._work(now, now)
             self._act()
         if self._unwritable or (self._out and session.over and not session.has_written(end)):
             raise self._why_closed()
@@ -287,7 +293,8 @@ class WebSocket(Wire):
         """Do what a thread that sends does while it waits, and do not wait; whether something is left."""
         with self._lock:
             if not self._gone:
-                self._work(0.0, drains=True)
+                now = monotonic()
+                self._work(now, now, drains=True)
                 self._tell()
             return bool(self._out) and not self._gone
 

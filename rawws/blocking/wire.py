@@ -58,10 +58,10 @@ class Wire(Endpoint):
         self._unwritable = False
         self._hung_up = False
         self._gone = False
-        self._wake_at: float | None = None
         self._look_at = 0.0
         # Another thread may set a deadline while one polls: it does not poll for longer than the shortest of them.
-        self._short = least(patience.writing, patience.closing, patience.ping_timeout)
+        times = patience.writing, patience.closing, patience.ping_timeout
+        self._short = min((time for time in times if time is not None), default=None)
 
     def _until(self, ready: Callable[[], bool], timeout: float | None = None, drains: bool = False) -> bool:
         """Wait until it is `ready`, and keep the connection going meanwhile; False when the time is over.
@@ -69,11 +69,13 @@ class Wire(Endpoint):
         Args:
             drains: it is for what waits to be sent, and not for what another thread may read.
         """
-        deadline = None if timeout is None else monotonic() + timeout
-        looked = False
+        now = monotonic()
+        deadline = None if timeout is None else now + timeout
+        looked = False  # Without waiting at all, one look is taken nevertheless.
         while not self._is(ready):
-            if not self._wait(deadline, looked, drains):
+            if self._gone or (looked and deadline is not None and now >= deadline):
                 return False
+            now = self._work(now, deadline, drains)
             looked = True
         return True
 
@@ -86,56 +88,40 @@ class Wire(Endpoint):
             self._act()
         return ready()
 
-    def _wait(self, deadline: float | None, looked: bool, drains: bool = False) -> bool:
-        """Wait for whatever comes next, and see to it; False if there is nothing to wait for, or no time.
-
-        Args:
-            deadline: of who waits.
-            looked: this is not the first time.  Without waiting at all, one look is taken nevertheless.
-            drains: see `_until`.
-        """
-        if self._gone:
-            return False
-        now = monotonic()
-        if looked and deadline is not None and now >= deadline:
-            return False
-        due = least(deadline, self._wake_at)
-        self._work(None if due is None else max(0.0, due - now), drains)
-        return True
-
-    def _work(self, patience: float | None, drains: bool = False) -> None:
-        """Wait for the socket, or for another thread to do so, and see what there is."""
-        read = not self._reader_is_busy and not self._eof and self._session.reading
+    def _work(self, now: float, deadline: float | None, drains: bool = False) -> float:
+        """Wait for the socket, or for another thread to do so, and see what there is; gives back the time."""
+        session = self._session
+        read = not self._reader_is_busy and not self._eof and session.reading
         # Who polls to write is not told what another thread has read.
         write = bool(self._out) and (drains or not self._reader_is_busy)
-        readable = False
-        if read or write:
-            readable = self._poll(read, write, patience)
-        else:
-            self._sleep(patience)
+        due = session.wake_at
+        if due is None or (deadline is not None and deadline < due):
+            due = deadline
+        patience = None if due is None else max(0.0, due - now)
+        readable = self._poll(read, write, patience) if read or write else self._sleep(patience)
         now = monotonic()
-        if read and readable and not self._gone:
+        if readable and read and not self._gone:
             self._read(now)
         self._look_at = now + LOOK_INTERVAL
-        if self._wake_at is not None and now >= self._wake_at and not self._gone:
-            self._session.backlog(len(self._out), now)
-            self._session.wake(now)
+        due = session.wake_at
+        if due is not None and now >= due and not self._gone:
+            session.backlog(len(self._out), now)
+            session.wake(now)
+        return now
 
-    def _sleep(self, patience: float | None) -> None:
+    def _sleep(self, patience: float | None) -> bool:
+        """Wait for another thread to tell; there is nothing for this one to read."""
         self._sleepers += 1
         try:
             self._changed.wait(patience)
         finally:
             self._sleepers -= 1
-
-    def _notify(self) -> None:
-        """Let the threads that sleep look at what has changed."""
-        if self._sleepers:
-            self._changed.notify_all()
+        return False
 
     def _poll(self, read: bool, write: bool, patience: float | None) -> bool:
         """Wait without the lock; whether this thread is to read, and there may be something."""
-        patience = least(patience, self._short)
+        if self._short is not None and (patience is None or patience > self._short):
+            patience = self._short
         # Rounded up: a deadline is over when this returns.
         milliseconds = None if patience is None else ceil(patience * 1000)
         if write:
@@ -152,7 +138,8 @@ class Wire(Endpoint):
             self._pollers -= 1
             if read:
                 self._reader_is_busy = False
-                self._notify()  # Somebody else has to read, if this thread does not come back.
+                if self._sleepers:  # Somebody else has to read, if this thread does not come back.
+                    self._changed.notify_all()
             if self._gone:
                 self._release()
         return any(event & ~WRITABLE for _, event in ready) if write else bool(ready)
@@ -173,17 +160,24 @@ class Wire(Endpoint):
         else:
             self._eof = True
             self._session.receive_eof(now)
-        self._notify()
+        if self._sleepers:
+            self._changed.notify_all()
+
+    @property
+    def _is_idle(self) -> bool:
+        """Nothing is to be done; without it, perhaps not either."""
+        session, connection = self._session, self._session.connection
+        ends = session.ending is not None or connection.close_sent is not None
+        return not (ends or self._out or connection.has_data_to_send)
 
     def _tell(self) -> None:
         """Something was decided in this thread: do what is to be done, and let the others look."""
         self._act()
-        self._notify()
+        self._changed.notify_all()
 
     def _act(self) -> None:
         """Do what the session says."""
         todo = self._session.todo()
-        self._wake_at = todo.wake_at
         if self._gone:
             return
         self._write(todo.send)
@@ -194,33 +188,33 @@ class Wire(Endpoint):
         if self._hung_up and self._eof and not self._gone:
             self._lose()
 
-    def _write(self, data: bytes) -> None:
-        """Write what is left and then this; what the kernel does not take is left."""
-        if self._unwritable or not (data or self._out):
-            return
+    def _write(self, data: bytes) -> float | None:
+        """Write what is left and then this; what the kernel does not take is left.  The time, if anything was tried."""
+        out, sent = self._out, 0
+        if self._unwritable or not (data or out):
+            return None
         if data and self._tap is not None:
             self._tap.sent(data)
         try:
-            self._put(data)
+            if not out:
+                try:
+                    sent = self._sock.send(data)  # Mostly all of it.
+                finally:
+                    if sent < len(data):
+                        out += data[sent:]
+            else:
+                out += data
+            while out:
+                del out[: self._sock.send(out)]
         except NOT_NOW:
             pass
         except OSError:
             # The peer does not read any more, but what it said before may still be there to be read.
             self._unwritable = True
-            self._out.clear()
-        self._session.backlog(len(self._out), monotonic())
-
-    def _put(self, data: bytes) -> None:
-        out, sent = self._out, 0
-        if not out:
-            try:
-                sent = self._sock.send(data)  # Mostly all of it.
-            finally:
-                out += data[sent:]
-        else:
-            out += data
-        while out:
-            del out[: self._sock.send(out)]
+            out.clear()
+        now = monotonic()
+        self._session.backlog(len(out), now)
+        return now
 
     def _hang_up(self) -> None:
         self._hung_up = True
@@ -236,17 +230,12 @@ class Wire(Endpoint):
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)  # It ends the polling of other threads.
         self._release()
-        self._notify()
+        self._changed.notify_all()
 
     def _release(self) -> None:
         """Close the socket, unless a thread still polls it: the number of its descriptor must not be used again yet."""
         if self._pollers == 0:
             self._sock.close()
-
-
-def least(*times: float | None) -> float | None:
-    """The shortest of these times, of which None is for ever."""
-    return min((time for time in times if time is not None), default=None)
 
 
 def watch_for(sock: socket.socket, read: bool, write: bool) -> Watch:

@@ -11,7 +11,7 @@ import pytest
 
 from bench.contenders.codecs import reach, tempting
 from bench.traffic.compressed import EMPTY_BLOCK, CompressedLine, Terms, next_payload, round_of
-from bench.traffic.lines import KEY
+from bench.traffic.lines import KEY, PlainLine, payload_of
 from bench.traffic.records import messages
 from rawws.core.frames import RSV1, Opcode, encode_frame
 from rawws.core.masking import apply_mask
@@ -216,3 +216,32 @@ def test_how_far_a_compressor_reaches_back_is_seen(bits, needed):
     payloads = [stream.compress(message) + stream.flush(zlib.Z_SYNC_FLUSH) for message in made]
 
     assert needed == reach(payloads, made)
+
+
+PING = bytes.fromhex("890474657374")
+
+
+@pytest.mark.parametrize("cut", range(1, 45))
+def test_a_ping_between_answers_is_no_wrong_answer(cut):
+    """A server may ask whether a quiet connection is still there; wherever a read ends, the answers count."""
+    sock = Deaf()
+    line = PlainLine(sock, 16, 4)
+    line.ask(4)
+    answer = encode_frame(Opcode.BINARY, payload_of(16))
+    stream = PING + answer + PING + PING + answer + answer[:5]
+    for part in (stream[:cut], stream[cut:], answer[5:]):
+        sock.given += part
+        line.pull()
+
+    assert 3 == line.answered
+
+
+def test_other_bytes_than_were_sent_are_found_out():
+    """What comes back is compared to the last byte, beside pings too."""
+    sock = Deaf()
+    line = PlainLine(sock, 16, 1)
+    line.ask(1)
+    sock.given += PING + encode_frame(Opcode.BINARY, payload_of(15) + b"!")
+
+    with pytest.raises(AssertionError, match="something else"):
+        line.pull()

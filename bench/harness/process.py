@@ -87,10 +87,11 @@ class Process:
         return answer
 
     def complaint(self) -> str:
-        """The last line that it wrote to stderr."""
+        """What it wrote to stderr last: the last line that names an error, or else the last line."""
         self._complaints.seek(0)
         lines = self._complaints.read().decode(errors="replace").strip().splitlines()
-        return lines[-1].strip() if lines else ""
+        errors = [line for line in lines if "Error: " in line]
+        return (errors or lines or [""])[-1].strip()
 
     def cpu(self) -> float:
         """CPU seconds that it has used by now, in user mode and in the kernel, all threads, to the nanosecond.

@@ -7,6 +7,7 @@ RAWWS_PURE=0 an extension that cannot be built is an error, for those who make w
 import os
 import sys
 import sysconfig
+from tempfile import TemporaryDirectory
 
 from setuptools import Extension, setup
 
@@ -19,14 +20,20 @@ speedups = Extension(
     define_macros=[("Py_LIMITED_API", "0x030b0000")] if ABI3 else [],
     py_limited_api=ABI3,
     # The loop over the words of a payload becomes one over vectors; some Pythons are built with -O2, which does not.
-    extra_compile_args=[] if sys.platform == "win32" else ["-O3"],
+    extra_compile_args=["/std:c11"] if sys.platform == "win32" else ["-O3"],
     optional=os.environ.get("RAWWS_PURE") != "0",
 )
 
 # PyPy compiles the Python itself, and is slow at calling C.
 wanted = sys.implementation.name == "cpython" and os.environ.get("RAWWS_PURE") != "1"
 
+# What was built before could be older than what it was built from, and somebody else may be building here too.
+elsewhere = TemporaryDirectory(prefix="rawws-build-")
+
 setup(
     ext_modules=[speedups] if wanted else [],
-    options={"bdist_wheel": {"py_limited_api": "cp311"}} if wanted and ABI3 else {},
+    options={
+        "build": {"build_base": elsewhere.name},
+        "bdist_wheel": {"py_limited_api": "cp311" if wanted and ABI3 else False},
+    },
 )

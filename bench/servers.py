@@ -4,6 +4,7 @@ Messages may be long; all else is as each library has it.  That goes for compres
 """
 
 import asyncio
+import dataclasses
 import importlib
 import socket
 import sys
@@ -14,8 +15,8 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import rawws.core.deflate
 from rawws import Deflate, aio, blocking
+from rawws.core.codec import Library
 
 HOST = "127.0.0.1"
 LARGEST = 16 * 1024 * 1024
@@ -77,9 +78,8 @@ async def rawws_with(codec: str, wish: Deflate) -> None:
     """
     module: Any = importlib.import_module(CODECS[codec])
     if codec == "isal":
-        module = SimpleNamespace(**vars(zlib) | {"compressobj": module.compressobj})
-    rawws.core.deflate.zlib = module
-    await rawws_aio(wish)
+        module = Library(SimpleNamespace(**vars(zlib) | {"compressobj": module.compressobj}))  # type: ignore[arg-type]
+    await rawws_aio(dataclasses.replace(wish, codec=module))
 
 
 def rawws_blocking(wish: Deflate = DEFAULT) -> None:

@@ -23,6 +23,7 @@ CORE = [
     "headers",
     "heads",
     "states",
+    "codec",
     "deflate",
     "messages",
     "prepared",

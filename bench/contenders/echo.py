@@ -117,9 +117,8 @@ def floors_in(loop: str) -> Sequence[str]:
 
 def main(name: str, loop: str, setting: str = "", codec: str = "zlib") -> None:
     """Serve."""
-    ours.use_codec(codec)
     serve = SERVERS[name].run
-    run(partial(serve, ours.setting(setting)) if setting else serve, loop)
+    run(partial(serve, ours.setting(setting, codec)) if setting else serve, loop)
 
 
 if __name__ == "__main__":

@@ -7,20 +7,20 @@ import zlib
 from types import SimpleNamespace
 from typing import Any
 
-import rawws.core.deflate
 from bench.contenders.serving import CROWD, HOST, LARGEST, say, until_input_ends
 from rawws import Deflate, aio, blocking
+from rawws.core.codec import Library
 
 DEFAULT = Deflate()
 CODECS = {"zlib": "zlib", "zlib-ng": "zlib_ng.zlib_ng", "isal": "isal.isal_zlib"}
 """Modules with the face of zlib."""
 
 
-def setting(name: str) -> Deflate:
+def setting(name: str, codec: str = "zlib") -> Deflate:
     """Of "12/5 level 1": window bits, memory level and level."""
     windows, _, level = name.partition(" level ")
     bits, memory = map(int, windows.split("/"))
-    return Deflate(bits, bits, level=int(level), memory_level=memory)
+    return Deflate(bits, bits, level=int(level), memory_level=memory, codec=codec_called(codec))
 
 
 async def rawws_aio(wish: Deflate = DEFAULT) -> None:
@@ -44,12 +44,13 @@ def rawws_blocking(wish: Deflate = DEFAULT) -> None:
     sys.stdin.read()
 
 
-def use_codec(name: str) -> None:
-    """Put another module in the place of zlib.
+def codec_called(name: str) -> Any:
+    """What stands in the place of zlib.
 
-    Of isal it is the compressor alone: its inflating streams cannot be copied, and hold back more than they say.
+    Of isal it is the compressor alone: its inflating streams cannot be copied, and hold back more than they say.  It is
+    not tried, because it would be refused: it is no more than level 1 here, and no window of 8 bits.
     """
     module: Any = importlib.import_module(CODECS[name])
-    if name == "isal":
-        module = SimpleNamespace(**vars(zlib) | {"compressobj": module.compressobj})
-    rawws.core.deflate.zlib = module
+    if name != "isal":
+        return module
+    return Library(SimpleNamespace(**vars(zlib) | {"compressobj": module.compressobj}))  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from rawws.core import rules
 from rawws.core.agreement import Extension
+from rawws.core.codec import ZLIB, Codec, CompressStream, library
 from rawws.core.errors import ProtocolError
 from rawws.core.settings import Role
 
@@ -60,9 +61,11 @@ class Deflate:
         threshold: messages of fewer bytes are not compressed unless asked for: they would still take one packet.
         level: of zlib, 1 (fast) to 9 (small).
         memory_level: of zlib, 1 to 9: the compressor takes 512 bytes times 2 to this power, besides 4 windows.
+        codec: a module in the place of `zlib`, with its face; what it writes can differ, also between its versions.
 
     Raises:
         ValueError: a number is out of its range.
+        TypeError: `codec` cannot do all that is needed; it is tried once.
     """
 
     server_max_window_bits: int = 12
@@ -72,12 +75,14 @@ class Deflate:
     threshold: int = 256
     level: int = 1
     memory_level: int = 5
+    codec: Codec = ZLIB
 
     def __post_init__(self) -> None:
         ranges = {"server_max_window_bits": _BITS, "client_max_window_bits": _BITS}
         for name, allowed in (ranges | {"level": _LEVELS, "memory_level": _LEVELS}).items():
             if not isinstance(getattr(self, name), int) or getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is from {allowed[0]} to {allowed[-1]}, not {getattr(self, name)}")
+        object.__setattr__(self, "codec", library(self.codec))
 
     @property
     def name(self) -> str:
@@ -157,11 +162,12 @@ class DeflateTerms:
         bits, takeover = self._window_of(sender)
         ours = self.wish.server_max_window_bits if sender is Role.SERVER else self.wish.client_max_window_bits
         takeover = takeover and not getattr(self.wish, f"{sender.value}_no_context_takeover")
-        return Deflater(min(bits, ours), takeover, self.wish.threshold, self.wish.level, self.wish.memory_level)
+        wish = self.wish
+        return Deflater(min(bits, ours), takeover, wish.threshold, wish.level, wish.memory_level, wish.codec)
 
     def decompressor(self, sender: Role) -> "Inflater":
         """What undoes it on the other side."""
-        return Inflater(*self._window_of(sender))
+        return Inflater(*self._window_of(sender), self.wish.codec)
 
     def _window_of(self, sender: Role) -> tuple[int, bool]:
         """How many bits the window of `sender` has, and whether it is taken over to the next message."""
@@ -205,6 +211,7 @@ def _read_value(key: str, value: str | None, value_needed: bool) -> int | bool |
 class Context(NamedTuple):
     """How zlib is set, and what a message may look back to.  A value: equal ones make equal bytes."""
 
+    codec: Codec
     bits: int
     level: int
     memory_level: int
@@ -212,9 +219,9 @@ class Context(NamedTuple):
     window: bytes = b""
     """What both sides remember for sure: the end of what was sent last."""
 
-    def stream(self) -> Any:
+    def stream(self) -> CompressStream:
         """What compresses in it."""
-        return zlib.compressobj(
+        return self.codec.compressobj(
             self.level, zlib.DEFLATED, -self.bits, self.memory_level, self.strategy, zdict=self.window
         )
 
@@ -242,19 +249,21 @@ class Deflater:
     Args:
         bits: of the window.
         takeover: it is kept from one message to the next.
-        threshold, level, memory_level: as in `Deflate`.
+        threshold, level, memory_level, codec: as in `Deflate`.
     """
 
     __slots__ = ("_context", "_stream", "_takeover", "_threshold")
 
-    def __init__(self, bits: int, takeover: bool, threshold: int, level: int, memory_level: int) -> None:
+    def __init__(
+        self, bits: int, takeover: bool, threshold: int, level: int, memory_level: int, codec: Codec = ZLIB
+    ) -> None:
         # zlib does not write raw data with a window of 8 bits.  With one of 9 and a strategy that repeats nothing but
         # the byte before, what it writes is right for a window of any size, if not as small as it could be.
         strategy = zlib.Z_RLE if bits == SMALLEST_WINDOW else zlib.Z_DEFAULT_STRATEGY
-        self._context = Context(max(bits, SMALLEST_WINDOW + 1), level, memory_level, strategy)
+        self._context = Context(codec, max(bits, SMALLEST_WINDOW + 1), level, memory_level, strategy)
         self._takeover = takeover
         self._threshold = threshold
-        self._stream: Any = None
+        self._stream: CompressStream | None = None
 
     def wants(self, size: int | None) -> bool:
         """Whether to compress a message of `size` bytes, or of nobody knows how many, if the caller does not say."""
@@ -309,12 +318,14 @@ class Inflater:
     Args:
         bits: of the window.
         takeover: it is kept from one message to the next.
+        codec: who decompresses.
     """
 
-    __slots__ = ("_bits", "_finals", "_last", "_stream", "_takeover", "_window")
+    __slots__ = ("_bits", "_codec", "_finals", "_last", "_stream", "_takeover", "_window")
 
-    def __init__(self, bits: int, takeover: bool) -> None:
+    def __init__(self, bits: int, takeover: bool, codec: Codec = ZLIB) -> None:
         self._bits = bits
+        self._codec = codec
         self._takeover = takeover
         self._window = b""
         self._stream: Any = None  # none as long as nothing came of the message, or behind a final block
@@ -325,7 +336,7 @@ class Inflater:
         """A whole message at once; None if it is wrong, is not over `most` bytes soon, or has a final block."""
         if data.endswith(EMPTY_BLOCK):
             return None
-        stream = zlib.decompressobj(-LARGEST_WINDOW, self._window)
+        stream = self._codec.decompressobj(-LARGEST_WINDOW, self._window)
         try:
             message: bytes = stream.decompress(data + EMPTY_BLOCK, most)
             # As in `finish`: only data that is whole can end here, and brings nothing.
@@ -333,7 +344,7 @@ class Inflater:
                 return None
             if not stream.eof or stream.unused_data:
                 return None
-        except zlib.error:
+        except self._codec.error:
             return None
         if self._takeover:
             self._remember(message)
@@ -357,7 +368,7 @@ class Inflater:
             if self._finals > MOST_FINAL_BLOCKS:
                 raise ProtocolError(rules.TOO_MANY_FINAL_BLOCKS, f"more than {MOST_FINAL_BLOCKS}")
             # With a smaller window zlib would find a distance too far or not, depending on how the data is cut.
-            self._stream = zlib.decompressobj(-LARGEST_WINDOW, self._window)
+            self._stream = self._codec.decompressobj(-LARGEST_WINDOW, self._window)
         try:
             decompressed = self._read(data, most)
         except ProtocolError:
@@ -400,7 +411,7 @@ class Inflater:
     def _read(self, data: bytes, most: int) -> bytes:
         try:
             decompressed: bytes = self._stream.decompress(data, most)
-        except zlib.error as error:
+        except self._codec.error as error:
             raise ProtocolError(rules.COMPRESSED_DATA, str(error).partition(": ")[2]) from None
         self._remember(decompressed)
         return decompressed

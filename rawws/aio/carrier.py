@@ -73,6 +73,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         self._paused = False
         self._gathers = False  # messages are being dealt with, and a flush follows
         self._flush_is_due = False
+        self._is_behind = False  # not all was written when the session was told last
         self._gathered = 0
         self._sent_in_a_row = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -105,7 +106,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         It is not if the connection is not open, or if more than `limit` bytes wait already; None: `write_limit`.
         """
         session = self._session
-        if session.unwritten:
+        if session.unwritten:  # As far as was told; `_send_now` does not tell when all was written.
             self._note_backlog()
         if not session.offer(message, limit):
             return False
@@ -203,7 +204,10 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         if self._tap is not None:
             self._tap.received(data)
         self._session.receive_data(data, self._loop.time())
-        self._react(at_once=True)
+        if self._on_opening is None:
+            self._tell(True)
+        else:
+            self._react()
 
     def eof_received(self) -> bool:
         self._eof = True
@@ -234,20 +238,20 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
 
     # --- What is done about it ------------------------------------------------------------------------------------
 
-    def _react(self, at_once: bool = False) -> None:
-        """Something happened: tell who waits for it, and do what is to be done.
-
-        Args:
-            at_once: the loop has called us with what came: who waits for it need not be left to its next turn.
-        """
+    def _react(self) -> None:
+        """Something happened: tell who waits for it, and do what is to be done."""
         session = self._session
         if self._on_opening is not None and (session.opening or session.ending is not None):
             on_opening, self._on_opening = self._on_opening, None
             on_opening(self, session.opening.pop(0) if session.opening else None)
-        self._tell(at_once)
+        self._tell(False)
 
     def _tell(self, at_once: bool) -> None:
-        """Tell the application, and then `_act`, now or soon."""
+        """Tell the application, and then `_act`, now or soon.
+
+        Args:
+            at_once: the loop has called us with what came: who waits for it need not be left to its next turn.
+        """
         raise NotImplementedError
 
     def _act(self) -> None:
@@ -307,8 +311,8 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         if transport.get_write_buffer_size():
             self._note_backlog()
             self._act()
-        else:
-            self._session.backlog(0, 0.0)  # Then the time does not matter.
+        elif self._is_behind:
+            self._note_backlog()
 
     def _hang_up(self, transport: asyncio.Transport) -> None:
         self._hung_up = True
@@ -323,7 +327,9 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
 
     def _note_backlog(self) -> None:
         if self._transport is not None:
-            self._session.backlog(self._transport.get_write_buffer_size(), self._loop.time())
+            size = self._transport.get_write_buffer_size()
+            self._is_behind = size > 0
+            self._session.backlog(size, self._loop.time())
 
     def _set_timer(self, when: float) -> None:
         if self._timer is not None:

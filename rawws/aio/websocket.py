@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rawws.aio.carrier import FAIR_SHARE, FAIR_SIZE, Carrier, Data, OnOpening
 from rawws.aio.waiter import Waiter, may_wake_at_once, wake_at_once
@@ -55,15 +55,13 @@ class WebSocket(Carrier):
         """
         if self._in_a_row >= FAIR_SHARE:
             await self._let_others_run()
-        while (message := self._take(self._session.next_message)) is None:
+        while (message := self._next_message()) is None:
             waiter = self._new_receiver()
             try:
                 await waiter
             finally:
                 self._receiver = None
-        self._in_a_row += 1 + len(message) // FAIR_SIZE
-        received: str | bytes = message
-        return received
+        return message
 
     async def recv_streaming(self) -> AsyncIterator[str | bytes]:
         """The next message in pieces, as they come, also inside one frame.  Left early, its rest is thrown away.
@@ -78,15 +76,12 @@ class WebSocket(Carrier):
             while True:
                 if self._in_a_row >= FAIR_SHARE:
                     await self._let_others_run()
-                chunk: Chunk | None = self._take(self._session.next_chunk)
-                if chunk is None:
+                while (chunk := self._next_chunk()) is None:
                     waiter = self._new_receiver()
                     try:
                         await waiter
                     finally:
                         self._receiver = None
-                    continue
-                self._in_a_row += 1 + len(chunk.data) // FAIR_SIZE
                 yield chunk.data
                 if chunk.last:
                     return
@@ -99,7 +94,16 @@ class WebSocket(Carrier):
 
     async def __anext__(self) -> str | bytes:
         try:
-            return await self.recv()
+            # `recv` once more: another coroutine around it would cost as much as most of this.
+            if self._in_a_row >= FAIR_SHARE:
+                await self._let_others_run()
+            while (message := self._next_message()) is None:
+                waiter = self._new_receiver()
+                try:
+                    await waiter
+                finally:
+                    self._receiver = None
+            return message
         except ConnectionClosed as end:
             if end.clean:
                 raise StopAsyncIteration from None
@@ -110,15 +114,29 @@ class WebSocket(Carrier):
         self._in_a_row = self._sent_in_a_row = 0
         await asyncio.sleep(0)
 
-    def _take(self, next_of: Callable[[float], Any]) -> Any:
+    def _next_message(self) -> str | bytes | None:
         try:
-            taken = next_of(self._loop.time())
+            message = self._session.next_message(self._loop.time())
         except ConnectionClosed:
             self._act()
             raise
+        if message is not None:
+            self._in_a_row += 1 + len(message) // FAIR_SIZE
         if self._paused and self._session.reading:
             self._act()
-        return taken
+        return message
+
+    def _next_chunk(self) -> Chunk | None:
+        try:
+            chunk = self._session.next_chunk(self._loop.time())
+        except ConnectionClosed:
+            self._act()
+            raise
+        if chunk is not None:
+            self._in_a_row += 1 + len(chunk.data) // FAIR_SIZE
+        if self._paused and self._session.reading:
+            self._act()
+        return chunk
 
     def _new_receiver(self) -> Waiter:
         """What to await for a message; then it is to be forgotten."""
@@ -248,23 +266,20 @@ class WebSocket(Carrier):
         receiver = self._receiver
         if receiver is None or receiver.done() or not (session.waiting or session.ending is not None):
             self._act()
-        elif at_once and self._may_wake_at_once and self._was_woken(receiver):
+        elif at_once and self._may_wake_at_once:
+            # What the task sends until it waits again is gathered.
+            self._gathers = True
+            try:
+                wake_at_once(receiver, self._loop)
+            finally:
+                self._gathers = False
             self._act_after_delivery()
         else:
-            if not receiver.done():
-                receiver.set_result(None)
+            receiver.set_result(None)
             # The task that receives runs before the flush: what it answers goes out in the same write.  With nothing
             # to send yet and nothing to end, its own answer will do.
             if session.connection.has_data_to_send or session.ending is not None or not session.reading:
                 self._flush_soon()
-
-    def _was_woken(self, receiver: Waiter) -> bool:
-        """Wake the task that receives; whether it has run.  What it sends meanwhile is gathered."""
-        self._gathers = True
-        try:
-            return wake_at_once(receiver, self._loop)
-        finally:
-            self._gathers = False
 
     def _wake_pongs(self, pongs: dict[int, tuple[asyncio.Future[float], float]]) -> None:
         session = self._session

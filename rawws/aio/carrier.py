@@ -33,6 +33,8 @@ FAIR_SHARE = 64
 """Messages that are dealt with in a row, or sent, before others have a turn."""
 FAIR_SIZE = 16 * 1024
 """So many bytes of a message count as another one: a turn is over after a MiB, which may have come as a KiB."""
+FAIR_TIME = 0.002
+"""Seconds after which others have a turn, if a message was dealt with."""
 
 # One for each loop: what is read into it is taken out before anything else can happen there.
 _buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
@@ -127,6 +129,14 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         return number
 
     # --- Ending ---------------------------------------------------------------------------------------------------
+
+    async def close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
+        """Close the connection (section 7) and wait until it is gone, `close_timeout` at most.
+
+        Closing a second time only waits.  Messages that came before can still be received.
+        """
+        self.start_close(code, reason)
+        await self.wait_closed()
 
     def start_close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
         """Begin to close the connection, and do not wait for it."""

@@ -84,6 +84,9 @@ class connect:
         self._tap = tap
         self._random = random
 
+    _make: Callable[..., Any] = WebSocket
+    """Makes what a connection is."""
+
     async def _connect(self) -> WebSocket:
         plan, opening = self._plan.begin(), self._plan.patience.opening
         deadline = None if opening is None else asyncio.get_running_loop().time() + opening
@@ -108,8 +111,8 @@ class connect:
             if not opened.done():
                 opened.set_result(event)
 
-        def new() -> WebSocket:
-            return WebSocket(connection, plan.patience, on_opening, self._tap)
+        def new() -> Any:
+            return self._make(connection, plan.patience, on_opening, self._tap)
 
         ws = await self._way.lead(plan.uri, new, plan.patience, deadline)
         try:

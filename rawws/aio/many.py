@@ -2,21 +2,24 @@
 
 import asyncio
 from collections.abc import Iterable
+from typing import TypeVar
 
+from rawws.aio.carrier import Carrier, Data
 from rawws.aio.turn import turn_of
-from rawws.aio.websocket import Data, WebSocket
 from rawws.core.prepared import Prepared
 from rawws.many import Slow, offer_to_all
 
+Recipient = TypeVar("Recipient", bound=Carrier)
+
 
 def broadcast(
-    connections: Iterable[WebSocket],
+    connections: Iterable[Recipient],
     message: Data,
     *,
     compress: bool | None = None,
     limit: int | None = None,
     slow: Slow = "close",
-) -> set[WebSocket]:
+) -> set[Recipient]:
     """Send a message to many at once: encoded and compressed once, and nobody is waited for.
 
         members -= broadcast(members, "hello, everyone")

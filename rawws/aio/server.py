@@ -8,8 +8,9 @@ import socket
 import ssl as tls
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from types import TracebackType
-from typing import Any, Self, TypeAlias, Unpack
+from typing import Any, Generic, Self, TypeAlias, TypeVar, Unpack
 
+from rawws.aio.carrier import Carrier
 from rawws.aio.websocket import WebSocket
 from rawws.core.agreement import Compression
 from rawws.core.deflate import Deflate
@@ -34,17 +35,17 @@ from rawws.endpoint import (
 from rawws.session import ConnectionClosed
 
 Handler: TypeAlias = Callable[[WebSocket], Awaitable[object]]
+Made = TypeVar("Made", bound=Carrier)
 ProcessRequest: TypeAlias = Callable[[Request], Response | Awaitable[Response | None] | None]
 
 _logger = logging.getLogger("rawws.server")
 
 
-class Server:
-    """A WebSocket server, as `serve` makes it."""
+class Listener(Generic[Made]):
+    """A server, whatever its connections are made of."""
 
     def __init__(
         self,
-        handler: Handler,
         reception: Reception,
         process_request: ProcessRequest | None,
         tap: Callable[[], Tap] | None,
@@ -53,7 +54,6 @@ class Server:
         listen: dict[str, Any],
     ) -> None:
         check_options(options)
-        self._handler = handler
         self._reception = reception
         self._process_request = process_request
         self._tap = tap
@@ -61,8 +61,8 @@ class Server:
         self._limits = limits_of(options)
         self._patience = patience_of(options)
         self._listen = listen
-        self._opening: set[WebSocket] = set()
-        self._open: set[WebSocket] = set()
+        self._opening: set[Made] = set()
+        self._open: set[Made] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -79,7 +79,7 @@ class Server:
         return port
 
     @property
-    def connections(self) -> frozenset[WebSocket]:
+    def connections(self) -> frozenset[Made]:
         """The connections that are open now."""
         return frozenset(self._open)
 
@@ -141,36 +141,41 @@ class Server:
 
     # --- One connection -------------------------------------------------------------------------------------------
 
-    def _new(self) -> WebSocket:
+    def _new(self) -> Made:
         tap = None if self._tap is None else self._tap()
         connection = ServerConnection(limits=self._limits)
-        return WebSocket(connection, self._patience, self._on_opening, tap, self._on_made)
+        return self._make(connection, self._patience, self._on_opening, tap, self._on_made)
 
-    def _on_made(self, ws: WebSocket) -> None:
+    def _make(self, *args: Any) -> Made:
+        """A connection that begins with these arguments."""
+        raise NotImplementedError
+
+    def _on_made(self, ws: Made) -> None:
         """TCP is there, and TLS with it.  What fails in TLS is never heard of again, so it is not counted before."""
         if len(self._opening) >= self._max_opening or self._closed.is_set():
             ws.abort()
         else:
             self._opening.add(ws)
 
-    def _on_opening(self, ws: WebSocket, event: Request | Connected | Rejected | None) -> None:
+    def _on_opening(self, ws: Made, event: Request | Connected | Rejected | None) -> None:
         if isinstance(event, Request):
             ws.request = event
-            task = asyncio.get_running_loop().create_task(self._converse(ws, event))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._meet(ws, event)
         else:
             # It is refused, or gone; until TCP has ended it counts.
             ws.on_gone(self._opening.discard)
 
-    async def _converse(self, ws: WebSocket, request: Request) -> None:
+    def _meet(self, ws: Made, request: Request) -> None:
+        task = asyncio.get_running_loop().create_task(self._converse(ws, request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _converse(self, ws: Made, request: Request) -> None:
         """All of one connection, from its request to its end."""
         try:
             is_open = await self._receive(ws, request)
-            ws.on_gone((self._open if is_open else self._opening).discard)
+            self._has_answered(ws, is_open)
             if is_open:
-                self._open.add(ws)
-                self._opening.discard(ws)
                 await self._handle(ws)
             await ws.wait_closed()
         except asyncio.CancelledError:
@@ -178,12 +183,23 @@ class Server:
             ws.on_gone(self._opening.discard)
             raise
 
-    async def _receive(self, ws: WebSocket, request: Request) -> bool:
+    async def _handle(self, ws: Made) -> None:
+        """What is done with an open connection."""
+        raise NotImplementedError
+
+    async def _receive(self, ws: Made, request: Request) -> bool:
         """Answer the opening handshake; whether the connection is open now."""
         try:
             response = None if self._process_request is None else self._process_request(request)
             if inspect.isawaitable(response):
                 response = await response
+        except Exception:
+            _logger.exception("a hook of the opening handshake raised")
+            response = Response(500)
+        return self._answer(ws, request, response)
+
+    def _answer(self, ws: Made, request: Request, response: Response | None) -> bool:
+        try:
             return ws.answer(request, self._reception, response)
         except NotOpen:
             return False  # The client has left, or was told that it took too long.
@@ -192,6 +208,23 @@ class Server:
         with contextlib.suppress(NotOpen):
             ws.answer(request, self._reception, Response(500))
         return False
+
+    def _has_answered(self, ws: Made, is_open: bool) -> None:
+        ws.on_gone((self._open if is_open else self._opening).discard)
+        if is_open:
+            self._open.add(ws)
+            self._opening.discard(ws)
+
+
+class Server(Listener[WebSocket]):
+    """A WebSocket server, as `serve` makes it."""
+
+    def __init__(self, handler: Handler, *args: Any) -> None:
+        super().__init__(*args)
+        self._handler = handler
+
+    def _make(self, *args: Any) -> WebSocket:
+        return WebSocket(*args)
 
     async def _handle(self, ws: WebSocket) -> None:
         code = CloseCode.NORMAL
@@ -250,16 +283,30 @@ def serve(
         backlog, reuse_port: as for `asyncio.loop.create_server`.
         options: see `Options`.
     """
+    listen = where_to_listen(host, port, unix, sock, ssl, options, backlog=backlog, reuse_port=reuse_port)
+    check_compression(compression)
+    reception = Reception(names(subprotocols), select_subprotocol, origins, compression, process_response)
+    return Server(handler, reception, process_request, tap, max_opening, options, listen)
+
+
+def where_to_listen(
+    host: str | None,
+    port: int | None,
+    unix: str | None,
+    sock: socket.socket | None,
+    ssl: tls.SSLContext | None,
+    options: Options,
+    *,
+    backlog: int,
+    reuse_port: bool | None,
+) -> dict[str, Any]:
+    """The arguments for the loop."""
     listen: dict[str, Any] = {"backlog": backlog}
     if ssl is not None:
         patience = patience_of(options)
         listen |= {"ssl": ssl, "ssl_handshake_timeout": patience.opening, "ssl_shutdown_timeout": patience.closing}
     if unix is not None:
-        listen["path"] = unix
-    elif sock is not None:
-        listen["sock"] = sock
-    else:
-        listen |= {"host": host, "port": port, "reuse_port": reuse_port}
-    check_compression(compression)
-    reception = Reception(names(subprotocols), select_subprotocol, origins, compression, process_response)
-    return Server(handler, reception, process_request, tap, max_opening, options, listen)
+        return listen | {"path": unix}
+    if sock is not None:
+        return listen | {"sock": sock}
+    return listen | {"host": host, "port": port, "reuse_port": reuse_port}

@@ -6,7 +6,7 @@ import ssl as tls
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from rawws.aio.websocket import WebSocket
+from rawws.aio.carrier import Carrier
 from rawws.patience import Patience
 from rawws.proxies import (
     Proxy,
@@ -19,6 +19,8 @@ from rawws.proxies import (
 )
 from rawws.route import Route
 from rawws.uri import URI, is_address
+
+Made = TypeVar("Made", bound=Carrier)
 
 _FOR_EVER = 1e9
 """python-socks takes None for a minute.  The time is measured by who calls."""
@@ -80,10 +82,8 @@ class _Asking(asyncio.Protocol):
 class Way(Route):
     """How to get to a server."""
 
-    async def lead(
-        self, uri: URI, new: Callable[[], WebSocket], patience: Patience, deadline: float | None
-    ) -> WebSocket:
-        """A WebSocket, made by `new`, whose other end is the server of `uri`.
+    async def lead(self, uri: URI, new: Callable[[], Made], patience: Patience, deadline: float | None) -> Made:
+        """A connection, made by `new`, whose other end is the server of `uri`.
 
         Args:
             deadline: on the clock of the loop.
@@ -111,7 +111,7 @@ class Way(Route):
             return {}
         return {"ssl": self.context, "server_hostname": uri.host, "ssl_shutdown_timeout": patience.closing}
 
-    async def _straight(self, uri: URI, new: Callable[[], WebSocket], secured: dict[str, Any]) -> WebSocket:
+    async def _straight(self, uri: URI, new: Callable[[], Made], secured: dict[str, Any]) -> Made:
         if self.unix is not None:
             _, ws = await asyncio.get_running_loop().create_unix_connection(new, self.unix, **secured)
             return ws
@@ -153,7 +153,7 @@ async def _place(host: str, port: int) -> dict[str, Any]:
     return place | ({"happy_eyeballs_delay": 0.25} if len({family for family, *_ in found}) > 1 else {})
 
 
-async def _take_over(transport: asyncio.Transport, ws: WebSocket, secured: dict[str, Any]) -> WebSocket:
+async def _take_over(transport: asyncio.Transport, ws: Made, secured: dict[str, Any]) -> Made:
     """Let `ws` have a transport that somebody else has used before; over it goes TLS, if that is `secured`."""
     try:
         if secured:

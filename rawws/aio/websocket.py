@@ -10,7 +10,7 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 
-from rawws.aio.carrier import FAIR_SHARE, FAIR_SIZE, Carrier, Data, OnOpening
+from rawws.aio.carrier import FAIR_SHARE, FAIR_SIZE, FAIR_TIME, Carrier, Data, OnOpening
 from rawws.aio.waiter import Waiter, may_wake_at_once, wake_at_once
 from rawws.core.connection import Connection
 from rawws.core.errors import NotOpen
@@ -43,6 +43,7 @@ class WebSocket(Carrier):
         self._pongs: dict[int, tuple[asyncio.Future[float], float]] | None = None
         self._fragments: asyncio.Lock | None = None
         self._in_a_row = 0
+        self._row_began = 0.0
 
     # --- Receiving ------------------------------------------------------------------------------------------------
 
@@ -115,28 +116,38 @@ class WebSocket(Carrier):
         await asyncio.sleep(0)
 
     def _next_message(self) -> str | bytes | None:
+        now = self._loop.time()
         try:
-            message = self._session.next_message(self._loop.time())
+            message = self._session.next_message(now)
         except ConnectionClosed:
             self._act()
             raise
         if message is not None:
-            self._in_a_row += 1 + len(message) // FAIR_SIZE
+            self._count(len(message), now)
         if self._paused and self._session.reading:
             self._act()
         return message
 
     def _next_chunk(self) -> Chunk | None:
+        now = self._loop.time()
         try:
-            chunk = self._session.next_chunk(self._loop.time())
+            chunk = self._session.next_chunk(now)
         except ConnectionClosed:
             self._act()
             raise
         if chunk is not None:
-            self._in_a_row += 1 + len(chunk.data) // FAIR_SIZE
+            self._count(len(chunk.data), now)
         if self._paused and self._session.reading:
             self._act()
         return chunk
+
+    def _count(self, size: int, now: float) -> None:
+        """A message or a piece of this size is received in a row."""
+        if not self._in_a_row:
+            self._row_began = now
+        elif now - self._row_began > FAIR_TIME:
+            self._in_a_row = FAIR_SHARE
+        self._in_a_row += 1 + size // FAIR_SIZE
 
     def _new_receiver(self) -> Waiter:
         """What to await for a message; then it is to be forgotten."""
@@ -237,14 +248,6 @@ class WebSocket(Carrier):
         self._act()
 
     # --- Ending ---------------------------------------------------------------------------------------------------
-
-    async def close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
-        """Close the connection (section 7) and wait until it is gone, `close_timeout` at most.
-
-        Closing a second time only waits.  Messages that came before can still be received.
-        """
-        self.start_close(code, reason)
-        await self.wait_closed()
 
     async def __aenter__(self) -> Self:
         """Closes with 1000 at the end of the block, or with 1011 if it raised."""

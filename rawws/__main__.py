@@ -2,6 +2,9 @@
 
 import sys
 
-from rawws.cli import main
+try:
+    from rawws.cli import main
+except KeyboardInterrupt:
+    sys.exit(130)
 
 sys.exit(main())

@@ -3,6 +3,8 @@
 import io
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,8 @@ from rawws.cli import VERBS
 from rawws.cli.terminal import Terminal, for_terminal
 from rawws.core import speedups
 from tests.cli.run import Run, finish, spawn
+
+ROOT = Path(rawws.__file__).parent.parent
 
 
 @pytest.mark.parametrize("argv", [[], ["-h"], ["--help"], ["help"]])
@@ -29,6 +33,33 @@ def test_it_runs_as_a_module_too() -> None:
 
     speed = "yes" if speedups.in_use else "no"
     assert (0, f"rawws {rawws.__version__}\nC speedups: {speed}\n", "") == outcome
+
+
+def test_the_modules_beside_the_package_are_packed() -> None:
+    """What the command and pytest begin with are no modules of the package."""
+    packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["py-modules"]
+
+    assert {path.stem for path in ROOT.glob("_rawws_*.py")} == {*packed}
+
+
+@pytest.mark.parametrize("begin", ["import _rawws_cli; sys.exit(_rawws_cli.main())", "runpy.run_module('rawws')"])
+def test_ctrl_c_is_no_traceback_while_it_is_imported(begin: str) -> None:
+    """The exit code is that of any other moment."""
+    code = f"""
+import runpy, signal, sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "rawws.cli":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+signal.signal(signal.SIGINT, signal.default_int_handler)
+{begin}
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=20)
+
+    assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
 
 
 def test_the_version_says_when_there_is_no_c(monkeypatch: pytest.MonkeyPatch) -> None:

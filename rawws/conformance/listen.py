@@ -45,6 +45,10 @@ BEHAVIOR = {
 """How Autobahn calls a verdict; everything else is FAILED."""
 
 
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+"""An address to connect to, of those that stand for all to listen on."""
+
+
 class ListeningTarget:
     """A client that connects to us, as often as it likes.
 
@@ -84,8 +88,9 @@ class ListeningTarget:
 
     @property
     def url(self) -> str:
-        """Where we listen; the port is known once we do."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        """Where we can be found, on this machine if we listen on all addresses; the port is known once we listen."""
+        host = _LOOPBACK.get(self.host, self.host)
+        host = f"[{host}]" if ":" in host else host
         return f"{'ws' if self.ssl is None else 'wss'}://{host}:{self.port}"
 
     async def run(

@@ -213,6 +213,12 @@ def test_a_port_that_is_taken_is_told_of() -> None:
             asyncio.run(target.run([]))
 
 
+@pytest.mark.parametrize("host, found", [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("a.b", "a.b")])
+def test_the_url_is_one_that_a_client_can_connect_to(host: str, found: str) -> None:
+    """All addresses of a machine are none to connect to, not everywhere."""
+    assert f"ws://{found}:9001" == ListeningTarget(host).url
+
+
 def test_a_callback_that_raises_loses_nothing() -> None:
     """The run ends and raises it, and what was found stands in the report that was given."""
     report = Report("it", Role.CLIENT)

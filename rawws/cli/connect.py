@@ -14,7 +14,7 @@ from rawws.aio import WebSocket, connect
 from rawws.cli import keyboard, meant_url
 from rawws.cli.certificates import trusting
 from rawws.cli.failures import ending, explain_failure
-from rawws.cli.options import add_compression, agreed_json, compression_of, seconds, size
+from rawws.cli.options import add_compression, agreed_json, compression_of, count, seconds, size
 from rawws.cli.terminal import Exit, Terminal, Trouble, for_terminal
 from rawws.cli.watch import Watch
 from rawws.core.settings import Role
@@ -82,6 +82,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     wire.add_argument(
         "--proxy", metavar="URL", help="http(s)://, socks5(h):// or socks4(a)://, or none (else the environment's)"
     )
+    wire.add_argument(
+        "--redirects", type=count, default=0, metavar="N", help="follow so many (0), never from wss:// to ws://"
+    )
     wire.add_argument("--timeout", type=seconds, default=10.0, metavar="SECONDS", help="for the opening handshake (10)")
     wire.add_argument(
         "--ping-interval", type=seconds, default=20.0, metavar="SECONDS", help="between pings (20, or inf)"
@@ -125,10 +128,11 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         "compression": compression_of(
             arguments, server_max_window_bits=15, client_max_window_bits=15, level=6, memory_level=8
         ),
-        "ssl": _context(arguments.insecure, arguments.ca) if secure else None,
+        "ssl": _context(arguments.insecure, arguments.ca) if secure or arguments.redirects else None,
         "unix": arguments.unix,
         "proxy": {None: True, "none": None}.get(arguments.proxy, arguments.proxy),
         "proxy_ssl": _context(arguments.insecure, arguments.ca) if arguments.insecure or arguments.ca else None,
+        "redirects": arguments.redirects,
         "open_timeout": _or_none(arguments.timeout),
         "ping_interval": _or_none(arguments.ping_interval),
         "max_size": arguments.max_size,
@@ -326,8 +330,12 @@ class _Talk:
         if self.arguments.json:
             headers = [] if ws.response is None else [[_text(part) for part in field] for field in ws.response.headers]
             opened = {"event": "open", "status": 101, "ms": round(ms, 3), "subprotocol": ws.subprotocol}
-            self.terminal.json(opened | {"compression": agreed_json(ws.compression), "headers": headers})
+            redirects = [redirect._asdict() for redirect in ws.redirects]
+            opened |= {"compression": agreed_json(ws.compression), "headers": headers, "redirects": redirects}
+            self.terminal.json(opened)
             return
+        for redirect in ws.redirects:
+            self.terminal.err((f"{redirect.status} led to {redirect.uri}", "quiet"))
         compressed = f"permessage-deflate {'off' if ws.compression is None else 'on'}"
         self.terminal.err(("101", "good"), f" in {ms:.0f} ms, {compressed}, subprotocol {ws.subprotocol or 'none'}")
         if self._typing:

@@ -48,7 +48,10 @@ def _refused(error: HandshakeRejected) -> str:
     said = printable(b" ".join(error.body[:300].split()))
     line = f"the server answered {printable(status.encode())}"
     if 300 <= error.status < 400 and b"location" in headers:
-        return f"{line} and points to {printable(headers[b'location'])}; try that address"
+        line += f" and points to {printable(headers[b'location'])}"
+        if error.problem:
+            return f"{line}, which is not followed: {printable(error.problem.encode())}"
+        return f"{line}; try that address, or --redirects 5"
     if error.status == 401:
         return f"{line}; it wants credentials: --user NAME:PASSWORD, or -H 'Authorization: ...'"
     if error.status == 403:

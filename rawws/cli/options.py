@@ -33,6 +33,13 @@ def seconds(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    """How many: 0, 1, 2 and so on."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise argparse.ArgumentTypeError(f"{text!a} is no number; write 0, 1 or 5")
+    return int(text)
+
+
 class Address(NamedTuple):
     """Where to listen."""
 

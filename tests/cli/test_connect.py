@@ -381,6 +381,32 @@ def test_a_refusal_is_exit_code_2_and_says_what_to_try(
     assert (2, "", True) == (outcome.code, outcome.out, words in outcome.err)
 
 
+def moved(request: Request) -> Response | None:
+    """From `/old` to `/new`, and from `/round` to itself."""
+    paths = {"/old": "/new", "/round": "/round"}
+    return Response(307, {"Location": paths[request.target]}) if request.target in paths else None
+
+
+def test_redirects_are_followed_if_that_is_asked_for(run: Run) -> None:
+    """Where they led is told, in a line or in the object that tells of the opening."""
+    with serving(process_request=moved) as url:
+        outcome = run(f"{url}/old", "-x", "hi", "--redirects", "1")
+        opened = run(f"{url}/old", "-x", "hi", "--redirects", "1", "--json").json[0]
+
+    assert (0, "hi\n", True) == (outcome.code, outcome.out, f"307 led to {url}/new" in outcome.err)
+    assert [{"status": 307, "source": f"{url}/old", "uri": f"{url}/new"}] == opened["redirects"]
+
+
+def test_a_redirect_that_is_not_followed_says_why(run: Run) -> None:
+    """Without the option it says that there is one."""
+    with serving(process_request=moved) as url:
+        outcomes = [run(f"{url}/old"), run(f"{url}/round", "--redirects", "5")]
+
+    assert [2, 2] == [outcome.code for outcome in outcomes]
+    assert "points to /new; try that address, or --redirects 5" in outcomes[0].err
+    assert f"points to /round, which is not followed: it leads in a circle, to {url}/round" in outcomes[1].err
+
+
 @pytest.mark.parametrize(
     "answer, code, words",
     [

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from rawws.cli.options import Address, address, extensions, seconds, size
+from rawws.cli.options import Address, address, count, extensions, seconds, size
 from rawws.core.agreement import Agreement
 from rawws.core.deflate import Deflate, DeflateTerms
 
@@ -77,3 +77,16 @@ def test_what_makes_no_sense_is_refused(read: Callable[[str], object], text: str
     """argparse makes the line of it that says what to write."""
     with pytest.raises(argparse.ArgumentTypeError):
         read(text)
+
+
+@pytest.mark.parametrize("text, expected", [("0", 0), ("5", 5), ("010", 10)])
+def test_a_count_is_a_number(text: str, expected: int) -> None:
+    """Of redirects, for instance."""
+    assert expected == count(text)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "five", "٣", "1" * 10])
+def test_what_is_no_count(text: str) -> None:
+    """The complaint shows what could be written."""
+    with pytest.raises(argparse.ArgumentTypeError, match="write 0, 1 or 5"):
+        count(text)

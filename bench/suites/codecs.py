@@ -18,6 +18,7 @@ class Messages(Scenario):
 
 class Codecs(Suite):
     title = "Codecs of permessage-deflate"
+    rounds = 3
     unit = "CPU µs to compress and inflate a message"
     about = """
 Modules with the face of zlib, alone: JSON messages, all different, each compressed looking back into the ones before.

@@ -37,6 +37,7 @@ class Shape(Scenario):
 class Core(Suite):
     title = "Cores: parsing and building"
     unit = "CPU µs a message"
+    rounds = 3
     seconds = 0.04
     plot = "lines"
     axis = "bytes of a message"

@@ -25,6 +25,7 @@ class Traffic(Scenario):
 class Deflate(Suite):
     title = "permessage-deflate"
     unit = "server CPU µs a message"
+    rounds = 3
     about = """
 Echo servers again, and a client that offers `permessage-deflate; client_max_window_bits`, as Chromium does. Messages
 are JSON, made up, of a market feed and of a chat, all different from each other; they are compressed in advance, each
@@ -46,7 +47,7 @@ of isal it is only the compressor. `tcp` is the floor: messages of the compresse
         return compressing_servers()
 
     def warm_up(self, process: Process, seconds: float, effort: Effort) -> None:
-        line = CompressedLine(*connect(process.port), 1024)
+        line = CompressedLine(*connect(process.port, 1)[0], 1024)
         drive([line], 16, seconds)
         hang_up([line.sock])
 
@@ -55,10 +56,9 @@ of isal it is only the compressor. `tcp` is the floor: messages of the compresse
         if process.plain:
             return _floor(process, scenario, count, effort)
         with ExitStack() as stack:
-            lines = []
-            for _ in range(count):
-                lines.append(CompressedLine(*connect(process.port), scenario.size))
-                stack.callback(lines[-1].sock.close)
+            lines = [CompressedLine(*opened, scenario.size) for opened in connect(process.port, count)]
+            for line in lines:
+                stack.callback(line.sock.close)
             drive(lines, scenario.window, effort.seconds / 4)
             for line in lines:
                 line.check()

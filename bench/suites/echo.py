@@ -24,6 +24,7 @@ class Traffic(Scenario):
 class Echo(Suite):
     title = "Echo servers"
     unit = "server CPU µs a message"
+    seconds = 0.15
     about = """
 A client keeps so many messages under way on so many connections, and compares every byte of every answer; its bytes
 were made in advance. What counts is the CPU time that a message costs the server, user and kernel, all its threads. The

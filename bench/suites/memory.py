@@ -26,7 +26,7 @@ class Crowd(Scenario):
 class Memory(Suite):
     title = "Memory of an idle connection"
     unit = "KiB a connection"
-    rounds = 3
+    rounds = 2
     fresh = True
     about = """
 How much more memory a server has, by its proportional set size (Pss; `Rss KiB` beside it), when so many more
@@ -43,7 +43,7 @@ The kernel's memory for a socket is the same for all, and not in it. Each figure
         )
 
     def contenders(self) -> Sequence[Contender]:
-        return echo_servers()
+        return [each for each in echo_servers() if "uvloop" not in each.name]
 
     def measure(self, process: Process, scenario: Crowd, effort: Effort) -> Sample:
         if scenario.offer and process.plain:

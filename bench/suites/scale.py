@@ -67,7 +67,7 @@ def refuse_too_many(process: Process, connections: int) -> None:
 class Scale(Suite):
     title = "CPU time, as connections and messages grow"
     unit = "server CPU µs a message"
-    rounds = 3
+    rounds = 2
     plot = "lines"
     axis = "connections, or bytes of a message"
     about = f"""

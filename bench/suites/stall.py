@@ -41,7 +41,7 @@ class Flooded(Scenario):
 class Stall(Suite):
     title = "Stalls under a flood"
     unit = "ms that a message waited at worst"
-    rounds = 3
+    rounds = 2
     seconds = 0.6
     about = f"""
 One connection floods an echo server with tiny frames, as fast as it takes them, and reads all that comes back, which is

@@ -10,7 +10,7 @@ import zlib
 from functools import cache
 from typing import NamedTuple
 
-from bench.traffic.lines import KEY, REQUEST, Line, open_connection
+from bench.traffic.lines import KEY, REQUEST, Line, open_connections
 from bench.traffic.records import messages
 from rawws.core.frames import RSV1, Opcode, encode_frame
 
@@ -69,11 +69,10 @@ def agreed(answer: bytes) -> Terms:
     return Terms(int(bits.get("server_max_window_bits") or 15), int(bits.get("client_max_window_bits") or 15))
 
 
-def connect(port: int) -> tuple[socket.socket, Terms]:
-    """A socket behind its opening handshake, and what was agreed on in it."""
-    answers: list[bytes] = []
-    sock = open_connection(port, REQUEST.removesuffix(b"\r\n") + OFFER + b"\r\n", answers)
-    return sock, agreed(answers[0])
+def connect(port: int, count: int) -> list[tuple[socket.socket, Terms]]:
+    """So many sockets behind their opening handshake, each with what was agreed on in it."""
+    opened = open_connections(port, count, REQUEST.removesuffix(b"\r\n") + OFFER + b"\r\n")
+    return [(sock, agreed(answer)) for sock, answer in opened]
 
 
 class CompressedLine(Line):

@@ -27,26 +27,51 @@ def payload_of(size: int) -> bytes:
     return (bytes(range(32, 127)) * (size // 95 + 1))[:size]
 
 
-def open_connection(port: int, request: bytes = REQUEST, answers: list[bytes] | None = None) -> socket.socket:
-    """A socket behind its opening handshake; with an empty `request`, one of TCP alone.
+AT_ONCE = 32
+"""So many connections wait for an answer to their handshake: fewer than fit into a server's backlog."""
 
-    What the server answered is put into `answers`.
-    """
+
+def open_connection(port: int, request: bytes = REQUEST) -> socket.socket:
+    """A socket behind its opening handshake; with an empty `request`, one of TCP alone."""
+    return open_connections(port, 1, request)[0][0]
+
+
+def open_connections(port: int, count: int, request: bytes = REQUEST) -> list[tuple[socket.socket, bytes]]:
+    """So many sockets, each with what the server answered.  If one fails, all are closed."""
+    opened: list[tuple[socket.socket, bytes]] = []
+    asked: list[socket.socket] = []
+    try:
+        while len(opened) < count:
+            while len(asked) < min(AT_ONCE, count - len(opened)):
+                asked.append(_asked(port, request))
+            opened += [(sock, _answer(sock) if request else b"") for sock in asked]
+            asked.clear()
+    except BaseException:
+        for sock in (*asked, *(sock for sock, _ in opened)):
+            sock.close()
+        raise
+    return opened
+
+
+def _asked(port: int, request: bytes) -> socket.socket:
+    """A socket that has asked for a WebSocket connection."""
     sock = socket.create_connection(("127.0.0.1", port), 10)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if request:
-        answer = shake_hands(sock, request)
-        if answers is not None:
-            answers.append(answer)
+    sock.sendall(request)
     return sock
 
 
 def shake_hands(sock: socket.socket, request: bytes) -> bytes:
     """Ask for a WebSocket connection; the answer, which is a yes."""
     sock.sendall(request)
+    return _answer(sock)
+
+
+def _answer(sock: socket.socket) -> bytes:
+    """What the server says to it, which is a yes; and then nothing, for it has not been asked."""
     answer = b""
     while not answer.endswith(b"\r\n\r\n"):
-        more = sock.recv(1)
+        more = sock.recv(4096)
         if not more:
             raise ConnectionError("the server ended the connection in the opening handshake")
         answer += more
@@ -190,7 +215,8 @@ def _frames(size: int, window: int, plain: bool) -> tuple[int, int, bytes, memor
 @contextmanager
 def connected(port: int, count: int, size: int, window: int, plain: bool = False) -> Iterator[list[PlainLine]]:
     """So many lines to a server, which are hung up at the end."""
-    lines = [PlainLine(open_connection(port, b"" if plain else REQUEST), size, window, plain) for _ in range(count)]
+    opened = open_connections(port, count, b"" if plain else REQUEST)
+    lines = [PlainLine(sock, size, window, plain) for sock, _ in opened]
     try:
         yield lines
     except BaseException:

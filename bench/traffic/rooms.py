@@ -9,9 +9,12 @@ import statistics
 import zlib
 from collections.abc import Sequence
 
-from bench.traffic.compressed import EMPTY_BLOCK, connect
-from bench.traffic.lines import KEY, READ, hang_up, open_connection
+from bench.traffic.compressed import EMPTY_BLOCK, Terms, connect
+from bench.traffic.lines import KEY, READ, hang_up, open_connections
 from rawws.core.frames import RSV1, Opcode, decode_header, encode_frame
+
+PLAIN = Terms(15, 15)
+"""Of connections that do not compress."""
 
 
 class Listener:
@@ -61,16 +64,13 @@ class Room:
     def __init__(self, port: int, count: int, compressed: bool) -> None:
         self.compressed = compressed
         self.said: list[bytes] = []
-        self.listeners = [self._enter(port, number) for number in range(count)]
+        opened = connect(port, count) if compressed else [(sock, PLAIN) for sock, _ in open_connections(port, count)]
+        self.listeners = [
+            Listener(sock, number % 100 == 0, terms.server) for number, (sock, terms) in enumerate(opened)
+        ]
         self._selector = selectors.DefaultSelector()
         for listener in self.listeners:
             self._selector.register(listener.sock, selectors.EVENT_READ, listener)
-
-    def _enter(self, port: int, number: int) -> Listener:
-        if not self.compressed:
-            return Listener(open_connection(port), number % 100 == 0, 15)
-        sock, terms = connect(port)
-        return Listener(sock, number % 100 == 0, terms.server)
 
     def say(self, texts: Sequence[bytes]) -> None:
         """Say these, and wait until everybody has heard them."""

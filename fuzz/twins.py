@@ -36,11 +36,13 @@ def twins(data: bytes) -> None:
 
 
 def _check_writing(first: int, payload: bytes, key: bytes) -> None:
-    """It is also what the RFC says, which is written down once more in tests/wire.py."""
-    assert xor(payload, key) == _same("apply_mask", payload, key)[0]
+    """It is also what the RFC says, which is written down once more in tests/wire.py; slowly, so not for long ones."""
     for mask in (None, key):
-        expected = frame(first & 0xF, payload, key=mask, fin=first >= 0x80, rsv=first >> 4 & 7)
-        assert expected == _same("encode_whole", first, payload, mask)[0]
+        written = _same("encode_whole", first, payload, mask)[0]
+        if len(payload) < 1000:
+            assert written == frame(first & 0xF, payload, key=mask, fin=first >= 0x80, rsv=first >> 4 & 7)
+    masked = _same("apply_mask", payload, key)[0]
+    assert len(payload) >= 1000 or masked == xor(payload, key)
 
 
 def _same(name: str, *arguments: Any) -> tuple[Any, list[Any]]:

@@ -65,6 +65,9 @@ class Shortener:
     def share(self, data: bytes, memo: dict[Any, Any]) -> bytes:
         return self.compress(data, last=True)
 
+    def rest(self) -> None:
+        pass
+
 
 class Expander:
     def __init__(self, phrases: bytes) -> None:

@@ -140,6 +140,7 @@ class Session:
         if self._is_due(PONG_BY, now):
             self._pong_is_late(now)
         if self._is_due(PING_AT, now) and self.connection.state is State.OPEN:
+            self.connection.rest()
             self.ping(self.ping_payload, now)
 
     def proceed(self, now: float) -> None:

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawws.core import rules
+from rawws.core.agreement import Agreement
 from rawws.core.connection import Connection
+from rawws.core.deflate import DeflateTerms
 from rawws.core.errors import LocalProtocolError, NotOpen
 from rawws.core.events import Chunk, Closed, Ping, Pong
 from rawws.core.http1 import ClientConnection, Connected, Rejected, Request, ServerConnection
@@ -352,6 +354,31 @@ def test_a_ping_is_sent_every_interval(role: Role) -> None:
         payloads.append(payload)
 
     assert 3 == len(set(payloads))
+
+
+def test_who_compresses_nothing_for_a_while_keeps_no_window() -> None:
+    """From one keepalive Ping to the next: the message after that looks back to nothing, and is understood.  One that
+    is being sent in fragments goes on as it began."""
+    agreement = Agreement(compression=DeflateTerms())
+    session = Session(Connection(SERVER, agreement), 0.0, Patience(ping_timeout=None))
+    receiver, text = Connection(CLIENT, agreement), "It is what it is. " * 20
+
+    def size_at(time: float, more: bool = False) -> int:
+        for ping_at in (20.0, 40.0, 60.0, 80.0, 100.0):
+            if ping_at < time:
+                session.wake(ping_at)
+        receiver.receive_data(session.todo().send)
+        session.connection.send_text(text, more)
+        data = session.todo().send
+        receiver.receive_data(data)
+        return len(data)
+
+    sizes = [size_at(time) for time in (0.0, 1.0, 21.0, 61.0, 62.0)]
+    size_at(63.0, more=True)
+    size_at(101.0)
+
+    assert max(sizes[1], sizes[2], sizes[4]) < sizes[0] == sizes[3]
+    assert [text] * 5 + [text * 2] == [event for event in receiver.events() if isinstance(event, str)]
 
 
 def test_a_session_that_is_woken_late_sends_one_ping() -> None:

@@ -93,6 +93,9 @@ class Compressor(Protocol):
         `memo` is theirs, empty for each message, and holds what they like.  Who can share nothing compresses `data`.
         """
 
+    def rest(self) -> None:
+        """From time to time, between messages: an occasion to let go of memory that has not been needed for long."""
+
 
 class Decompressor(Protocol):
     """The messages of one sender, as they come in.

@@ -626,6 +626,11 @@ class Connection:
             late = breach.rule in (rules.FRAME_AFTER_CLOSE, rules.FRAME_AFTER_EOF)
             raise (NotOpen if late else LocalProtocolError)(breach.rule) from None
 
+    def rest(self) -> None:
+        """Let go of a compressor that was not used since the last call: call it from time to time, a minute say."""
+        if self._compressor is not None and self.ours is not IN_MESSAGE:
+            self._compressor.rest()
+
     # --- Where it stands ------------------------------------------------------------------------------------------
 
     @property

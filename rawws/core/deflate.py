@@ -242,6 +242,9 @@ class Deflater:
     zlib's state, the window in it, is made for the first message that is compressed, and with no context takeover let
     go of behind each.  A pickle leaves it out and so begins with an empty window, which is always legal.
 
+    It is also let go of when nothing was compressed from one `rest` to the next: then the next message begins with an
+    empty window, too.
+
     A message that is shared with other senders does not pass through that state, which would not know it then, and
     take distances for shorter than they are: so the state is let go of as well, and what was shared is the window that
     the next message begins with.  For those who are sent the same again and again it is one window, in one place.
@@ -252,7 +255,7 @@ class Deflater:
         threshold, level, memory_level, codec: as in `Deflate`.
     """
 
-    __slots__ = ("_context", "_stream", "_takeover", "_threshold")
+    __slots__ = ("_context", "_resting", "_stream", "_takeover", "_threshold")
 
     def __init__(
         self, bits: int, takeover: bool, threshold: int, level: int, memory_level: int, codec: Codec = ZLIB
@@ -264,6 +267,7 @@ class Deflater:
         self._takeover = takeover
         self._threshold = threshold
         self._stream: CompressStream | None = None
+        self._resting = False  # nothing was compressed since `rest`
 
     def wants(self, size: int | None) -> bool:
         """Whether to compress a message of `size` bytes, or of nobody knows how many, if the caller does not say."""
@@ -275,6 +279,7 @@ class Deflater:
         compressed: bytes = stream.compress(data) + stream.flush(zlib.Z_SYNC_FLUSH)
         self._stream = stream if self._takeover or not last else None
         self._context = self._context.emptied()  # It is in the stream now, and more will be.
+        self._resting = False
         return _finished(compressed) if last else compressed
 
     def share(self, data: bytes, memo: dict[Any, Any]) -> bytes:
@@ -290,6 +295,12 @@ class Deflater:
         if self._takeover:
             self._context = behind
         return compressed
+
+    def rest(self) -> None:
+        """Let go of zlib's state if nothing was compressed since the last time."""
+        if self._resting:
+            self._stream = None
+        self._resting = True
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
         return None, {name: getattr(self, name) for name in self.__slots__} | {"_stream": None}

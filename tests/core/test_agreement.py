@@ -107,6 +107,9 @@ class Runs:
         found: bytes = memo[self.longest]
         return found
 
+    def rest(self) -> None:
+        """It holds nothing."""
+
     def pairs(self, data: bytes) -> Iterator[tuple[int, int]]:
         """A count and a byte for each run."""
         for byte, run in groupby(data):

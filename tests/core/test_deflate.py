@@ -522,6 +522,21 @@ def test_a_deflater_takes_memory_only_once_it_is_used() -> None:
         assert keeps == (deflater._stream is not None)
 
 
+def test_a_deflater_that_rests_keeps_no_memory() -> None:
+    """It lets go of its window when it was not used from one call to the next, and begins with an empty one."""
+    deflater = Deflater(15, True, 0, 6, 8)
+    hello = deflater.compress(b"Hello", True)
+    deflater.rest()
+    again = deflater.compress(b"Hello", True)
+    deflater.rest()
+    assert deflater._stream is not None
+
+    deflater.rest()
+    assert deflater._stream is None
+    assert (hello, again) == (deflater.compress(b"Hello", True), deflater.compress(b"Hello", True))
+    assert b"Hello" * 2 == read_message(hello + TAIL + again).output
+
+
 @pytest.mark.parametrize("takeover", [False, True])
 def test_a_pickle_goes_on_with_an_empty_window(takeover: bool) -> None:
     """Which is legal at any time: what it writes needs nothing that came before, in the midst of a message either."""

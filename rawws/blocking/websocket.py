@@ -27,7 +27,7 @@ from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request, ServerConnection
 from rawws.core.prepared import Prepared
 from rawws.core.settings import Role
-from rawws.core.states import IN_MESSAGE
+from rawws.core.states import READY
 from rawws.endpoint import Reception, Response, Tap
 from rawws.session import ConnectionClosed, Patience
 
@@ -179,16 +179,30 @@ class WebSocket(Wire):
             ConnectionClosed: the connection is closing or has ended.
             TypeError: neither text nor bytes, nor an iterable of one of them.
         """
-        if type(message) is str or type(message) is bytes:
-            self._lock.acquire()
-            try:
-                # Another thread may be in the midst of a message in fragments, or wait for the kernel.
-                if not self._out and self._session.connection.ours is not IN_MESSAGE:
-                    self._say(message, False, compress)
+        size = None
+        self._lock.acquire()
+        try:
+            connection = self._session.connection
+            # Another thread may be in the midst of a message in fragments, or wait for the kernel.
+            if connection.ours is READY and not self._out and not self._unwritable:
+                if type(message) is bytes:
+                    connection.send_binary(message, False, compress)
+                    size = len(message)
+                elif type(message) is str:
+                    connection.send_text(message, False, compress)
+                    size = len(message)
+            if size is not None and self._came and self._answering == get_ident():
+                # Who sends a second time, and has received nothing between, is about something else by now.
+                self._answering = None
+                self._gathered += size
+                if self._gathered < GATHER_SIZE:
                     return
-            finally:
-                self._lock.release()
-        self._send_behind(message, compress)
+            if size is not None:
+                self._flush()
+        finally:
+            self._lock.release()
+        if size is None:
+            self._send_behind(message, compress)
 
     def _send_behind(self, message: Data | Iterable[Data], compress: bool | None) -> None:
         """Send it behind what other threads are sending."""
@@ -232,26 +246,16 @@ class WebSocket(Wire):
         with self._lock:
             if self._out:  # Of many threads that send, each has one message here.
                 self._drain()
-            self._say(data, more, compress)
-
-    def _say(self, data: Data, more: bool, compress: bool | None) -> None:
-        """Send this, or gather it if it is an answer and will be followed by others."""
-        if self._unwritable:
-            raise self._why_closed()
-        try:
-            if isinstance(data, str):
-                self._session.connection.send_text(data, more, compress)
-            else:
-                self._session.connection.send_binary(data, more, compress)
-        except NotOpen:
-            raise self._why_closed() from None
-        if self._came and self._answering == get_ident():
-            # Who sends a second time, and has received nothing between, is about something else by now.
-            self._answering = None
-            self._gathered += len(data)
-            if self._gathered < GATHER_SIZE:
-                return
-        self._flush()
+            if self._unwritable:
+                raise self._why_closed()
+            try:
+                if isinstance(data, str):
+                    self._session.connection.send_text(data, more, compress)
+                else:
+                    self._session.connection.send_binary(data, more, compress)
+            except NotOpen:
+                raise self._why_closed() from None
+            self._flush()
 
     def _flush(self) -> None:
         """Write what was queued, and wait until the kernel has taken it; if there is no need to, look around."""

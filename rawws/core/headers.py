@@ -33,8 +33,10 @@ _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR
 _BLANKS = b" \t"
 _VISIBLE = bytes(range(0x21, 0x7F))
 _IN_VALUE = _BLANKS + _VISIBLE + bytes(range(0x80, 0x100))
-_IN_HOST = _TOKEN.translate(None, b"#^`|") + b"():;,=[]"
+_IN_HOST = re.escape(_TOKEN.translate(None, b"#^`|") + b"();,=")
+_HOST = re.compile(rb"(?:[%b]+|\[[:%b]+\])(?::[0-9]*)?" % (_IN_HOST, _IN_HOST))
 _NEXT_TOKEN = re.compile(rb"[ \t]*([" + re.escape(_TOKEN) + rb"]*)")
+_TARGET = re.compile(rb"/[!\"$-~]*")
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 
@@ -53,22 +55,12 @@ def is_plain(line: bytes) -> bool:
 
 def is_host(value: bytes) -> bool:
     """Whether a Host field may say this: a name or an address, and perhaps a port; no user, no path."""
-    name, _, port = value.rpartition(b":") if not value.endswith(b"]") and b":" in value else (value, b"", b"")
-    bracketed = name.startswith(b"[") and name.endswith(b"]")
-    inside = name[1:-1] if bracketed else name
-    return (
-        bool(inside)
-        and not inside.translate(None, _IN_HOST)
-        and (bracketed or b":" not in inside)
-        and b"[" not in inside
-        and b"]" not in inside
-        and not port.translate(None, b"0123456789")
-    )
+    return _HOST.fullmatch(value) is not None
 
 
 def is_target(value: bytes) -> bool:
     """Whether a request may ask for this: a path with an optional query and no fragment (section 3)."""
-    return value.startswith(b"/") and b"#" not in value and not value.translate(None, _VISIBLE)
+    return _TARGET.fullmatch(value) is not None
 
 
 def is_key(value: bytes) -> bool:

@@ -103,10 +103,17 @@ class Session:
         self.connection.receive_eof()
         self.proceed(now)
 
-    def backlog(self, size: int, now: float) -> None:
-        """Of what was handed out, the kernel has not taken `size` bytes yet."""
-        taken = self.handed_out - size
-        if size == 0:
+    def backlog(self, size: int, now: float, beneath: int = 0) -> None:
+        """Of what was handed out, the kernel has not taken `size` bytes yet.
+
+        Args:
+            size: so many wait, and the transport will tell when they are fewer.
+            now: the time.
+            beneath: so many more wait, of which it will not tell: so they are no reason to wait, but they have their
+                time to be written.
+        """
+        taken = self.handed_out - size - beneath
+        if size + beneath == 0:
             self._unset(WRITE_BY)
         elif taken > self._taken or WRITE_BY not in self._deadlines:
             self._set(WRITE_BY, now, self.patience.writing)
@@ -118,6 +125,10 @@ class Session:
         elif not self._congested and size > self.patience.write_high:
             self._congested = True
             self._congested_at = self.handed_out
+
+    def all_is_written(self) -> None:
+        """The kernel has taken all that was handed out: a short `backlog`, if it was told of none before."""
+        self._taken = self.handed_out
 
     def lost(self, now: float) -> None:
         """The transport is gone, both ways.  What came can still be taken."""

@@ -41,7 +41,7 @@ def behaviour(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
     @functools.wraps(test)
     def run(*args: Any, **fixtures: Any) -> None:
         nets = [given for given in fixtures.values() if isinstance(given, Net)]
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=next((net.new_loop for net in nets), None)) as runner:
             loop = runner.get_loop()
             loop.slow_callback_duration = LIMIT
             loop.set_default_executor(ThreadPoolExecutor(64))
@@ -85,6 +85,8 @@ class Net:
     """A transport: `connect`, and `serve` with handlers that are coroutine functions."""
 
     name: str
+    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+    """Makes the loop in which a behaviour runs; None for the one of asyncio."""
 
     def __init__(self) -> None:
         self.made: list[Any] = []

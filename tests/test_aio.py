@@ -5,13 +5,16 @@ import logging
 import socket
 import sys
 from collections.abc import AsyncIterator
-from itertools import cycle
+from itertools import cycle, pairwise
 from typing import Any
 
 import pytest
+import trustme
 
 from rawws import ConnectionClosed, Response
 from rawws.aio import WebSocket, connect, serve
+from rawws.aio.carrier import FAIR_SHARE
+from rawws.aio.way import _place
 from tests.contract import TestClosing as TestClosing
 from tests.contract import TestMessages as TestMessages
 from tests.contract import TestPings as TestPings
@@ -21,11 +24,12 @@ from tests.net import Asyncio, Net, behaviour, called, ended, in_thread, request
 from tests.net import log as log
 from tests.net import nothing_is_left as nothing_is_left
 from tests.test_faults import Line
+from tests.test_opening import serving, trusting
+from tests.trouble import Counting, facing_small
 from tests.trouble import TestBackpressure as TestBackpressure
 from tests.trouble import TestGathering as TestGathering
 from tests.trouble import TestPatience as TestPatience
 from tests.trouble import TestVanishing as TestVanishing
-from tests.trouble import facing_small
 from tests.wire import BINARY, CLOSE, CONTINUATION, TEXT, close_body
 
 
@@ -227,6 +231,77 @@ class TestTurns:
             await ws.send([piece async for piece in ws.recv_streaming()])
 
     @behaviour
+    async def test_under_a_flood_of_tiny_messages(self, net: Net) -> None:
+        """A task that answers 5,000 messages that came together has dealt with 64 of them at the most in each turn."""
+        answered, turns = 0, []
+
+        async def answer() -> None:
+            nonlocal answered
+            while answered < 5000:
+                await ws.native.send(await ws.native.recv())
+                answered += 1
+
+        async with net.facing_client() as (ws, peer):
+            await peer.send(peer.frame(TEXT, "") * 5000)
+            answering = asyncio.ensure_future(answer())
+            while not answering.done():
+                turns.append(answered)
+                await asyncio.sleep(0)
+
+        assert max(after - before for before, after in pairwise(turns)) <= FAIR_SHARE
+
+    @behaviour
+    async def test_while_one_takes_its_time(self, net: Net) -> None:
+        """A task that computes for 3 ms a message lets the others run after each, though more messages wait."""
+        loop = asyncio.get_running_loop()
+        received, turns = 0, []
+
+        async def compute() -> None:
+            nonlocal received
+            while received < 20:
+                await ws.native.recv()
+                received += 1
+                end = loop.time() + 0.003
+                while loop.time() < end:
+                    pass
+
+        async with net.facing_client() as (ws, peer):
+            await peer.send(peer.frame(TEXT, "") * 20)
+            computing = asyncio.ensure_future(compute())
+            while not computing.done():
+                turns.append(received)
+                await asyncio.sleep(0)
+
+        assert max(after - before for before, after in pairwise(turns)) <= 2
+
+    @behaviour
+    async def test_are_woken_where_their_message_came(self, net: Net) -> None:
+        """A task that waits has run before the loop turns, and what it sends in that turn goes out in one write."""
+        tap = Counting()
+        async with net.facing_server(tap=tap) as (ws, peer):
+
+            async def answer() -> None:
+                message = await ws.native.recv()
+                for _ in range(3):
+                    await ws.native.send(message)
+
+            answering = asyncio.ensure_future(answer())
+            await asyncio.sleep(0)
+            buffer = ws.native.get_buffer(-1)
+            told = asyncio.Event()
+
+            def come() -> None:
+                buffer[:3] = peer.frame(TEXT, "a")
+                ws.native.buffer_updated(3)
+                assert 2 == len(tap.sent_data)  # the opening handshake is the first
+                told.set()
+
+            asyncio.get_running_loop().call_soon(come)
+            await told.wait()
+            await answering
+            assert [(0x81, b"a")] * 3 == [await peer.hear() for _ in range(3)]
+
+    @behaviour
     async def test_while_one_sends_without_end(self, net: Net) -> None:
         """A task that never has to wait to send lets the others run nevertheless."""
         async with net.facing_client() as (ws, peer):
@@ -365,6 +440,62 @@ class TestAsyncio:
             async with connect(f"ws://two.example:{server.port}") as ws:
                 await ws.send("a")
                 assert "a" == await ws.recv()
+
+    @behaviour
+    async def test_addresses_keep_their_link(self, net: Net) -> None:
+        """A name with a single address, which is one of a link, leads to that link (RFC 4007)."""
+
+        async def of_a_link(host: str, port: int, **_: Any) -> list[Any]:
+            return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", port, 0, 7))]
+
+        async def of_no_link(host: str, port: int, **_: Any) -> list[Any]:
+            return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0))]
+
+        loop = asyncio.get_running_loop()
+        for getaddrinfo, address in ((of_a_link, "fe80::1%7"), (of_no_link, "::1")):
+            loop.getaddrinfo = getaddrinfo  # type: ignore[assignment,method-assign]
+            assert {"host": address, "port": 80} == await _place("one.example", 80)
+
+    @pytest.mark.parametrize("way", ["sent", "received"])
+    @behaviour
+    async def test_a_tap_that_raises_ends_the_connection(
+        self, net: Net, way: str, log: list[logging.LogRecord]
+    ) -> None:
+        """What a tap is told of and cannot bear is not sent, and nothing after it: a stream has no holes."""
+        tap = Counting()
+        async with net.facing_server(tap=tap) as (ws, peer):
+
+            def fail(data: bytes) -> None:
+                raise LookupError
+
+            setattr(tap, way, fail)
+            if way == "sent":
+                with pytest.raises(LookupError):
+                    await ws.send("a")
+            else:
+                await peer.say(TEXT, "a")
+            assert 1006 == await code_of(ws.recv())
+            await ended(peer.end())
+            assert b"" == peer.rest
+        assert ["asyncio"] * (way == "received") == [log.pop().name for _ in log[:]]
+
+    @behaviour
+    async def test_a_peer_that_does_not_read_is_dropped_over_tls_too(self, net: Net) -> None:
+        """A single message that it does not take is enough: what waits behind TLS would be seen by nobody."""
+        authority = trustme.CA()
+        codes: asyncio.Queue[int] = asyncio.Queue()
+
+        async def handler(ws: Any) -> None:
+            await ended(ws.send(bytes(2**24)))
+            codes.put_nowait(await code_of(ws.recv()))
+
+        options: dict[str, Any] = {"write_timeout": 0.3, "ping_interval": None}
+        async with net.serve(handler, ssl=serving(authority), **options) as server:
+            uri = server.uri.replace("127.0.0.1", "localhost")
+            ws = await net.connect(uri, ssl=trusting(authority), receive_limit=1000, max_size=2**24)
+            ws.native._transport.pause_reading()
+            assert 1006 == await codes.get()
+            await ws.abort()
 
     @behaviour
     async def test_the_transport_can_be_asked(self, net: Net) -> None:

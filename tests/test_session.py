@@ -757,6 +757,24 @@ def test_what_is_sent_meanwhile_is_no_progress() -> None:
     assert 50.0 == session.todo().wake_at
 
 
+def test_what_waits_where_nobody_tells_has_its_time_too() -> None:
+    """Under TLS, bytes wait of which it is not told when they are fewer: it is not waited for, but timed."""
+    session = start(**QUIET)
+    session.connection.send_binary(bytes(100_000))
+    size = len(session.todo().send)
+
+    session.backlog(0, 0.0, beneath=size)
+    assert (30.0, size, False) == (session.todo().wake_at, session.unwritten, session.congested)
+    session.backlog(0, 10.0, beneath=1)
+    assert 40.0 == session.todo().wake_at
+    session.backlog(0, 20.0)
+    assert (None, 0) == (session.todo().wake_at, session.unwritten)
+    session.connection.send_binary(b"")
+    session.todo()
+    session.all_is_written()
+    assert (None, 0) == (session.todo().wake_at, session.unwritten)
+
+
 def test_without_a_write_timeout_a_peer_need_not_read() -> None:
     """None means that there is no deadline."""
     session = start(writing=None, **QUIET)

@@ -47,6 +47,15 @@ def _buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
     return buffer
 
 
+def _beneath(transport: Any) -> tuple[asyncio.Transport, ...]:
+    """The transports that carry this one, which are those of TCP under TLS; of uvloop's they cannot be known.
+
+    What TLS has passed on waits in there, all of a large message at times, and `transport` does not count it.
+    """
+    under = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    return () if under is None else (under, *_beneath(under))
+
+
 class Carrier(Endpoint, asyncio.BufferedProtocol):
     """A connection over a transport of asyncio."""
 
@@ -67,6 +76,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         self._tap = tap
         self._on_made = on_made
         self._transport: asyncio.Transport | None = None
+        self._beneath: tuple[asyncio.Transport, ...] = ()
         self._is_gone = False
         self._until_gone: list[asyncio.Future[None]] | None = None
         self._when_gone: list[Callable[[Any], object]] | None = None
@@ -108,7 +118,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         It is not if the connection is not open, or if more than `limit` bytes wait already; None: `write_limit`.
         """
         session = self._session
-        if session.unwritten:  # As far as was told; `_send_now` does not tell when all was written.
+        if session.unwritten:
             self._note_backlog()
         if not session.offer(message, limit):
             return False
@@ -200,6 +210,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
     # No `asyncio.Transport`: uvloop has transports of its own, which are like it.
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        self._beneath = _beneath(transport)
         patience = self._session.patience
         transport.set_write_buffer_limits(patience.write_high, patience.write_low)
         if self._on_made is not None:
@@ -212,7 +223,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         data = bytes(self._buffer[:nbytes])
         if self._tap is not None:
-            self._tap.received(data)
+            self._tap.received(data)  # What it raises ends the connection: so asyncio does.
         self._session.receive_data(data, self._loop.time())
         if self._on_opening is None:
             self._tell(True)
@@ -237,7 +248,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         self._session.lost(self._loop.time())
         if self._timer is not None:
             self._timer.cancel()
-        self._is_gone = True
+        self._is_gone, self._beneath = True, ()
         for waiter in self._until_gone or ():
             if not waiter.done():
                 waiter.set_result(None)
@@ -273,9 +284,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         if transport is None or self._is_gone:
             return
         if todo.send and not transport.is_closing():
-            if self._tap is not None:
-                self._tap.sent(todo.send)
-            transport.write(todo.send)
+            self._write(todo.send)
             self._note_backlog()
             if self._session.unwritten:
                 todo = self._session.todo()  # Now there is a time by which it is to be written.
@@ -315,14 +324,25 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if self._tap is not None:
-            self._tap.sent(send)
-        transport.write(send)
-        if transport.get_write_buffer_size():
+        self._write(send)
+        if transport.get_write_buffer_size() or any(each.get_write_buffer_size() for each in self._beneath):
             self._note_backlog()
             self._act()
         elif self._is_behind:
             self._note_backlog()
+        else:
+            self._session.all_is_written()
+
+    def _write(self, data: bytes) -> None:
+        transport = self._transport
+        assert transport is not None
+        if self._tap is not None:
+            try:
+                self._tap.sent(data)
+            except BaseException:
+                transport.abort()  # It will not be sent, and a stream has no holes.
+                raise
+        transport.write(data)
 
     def _hang_up(self, transport: asyncio.Transport) -> None:
         self._hung_up = True
@@ -338,8 +358,9 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
     def _note_backlog(self) -> None:
         if self._transport is not None:
             size = self._transport.get_write_buffer_size()
-            self._is_behind = size > 0
-            self._session.backlog(size, self._loop.time())
+            beneath = sum(each.get_write_buffer_size() for each in self._beneath)
+            self._is_behind = size + beneath > 0
+            self._session.backlog(size, self._loop.time(), beneath)
 
     def _set_timer(self, when: float) -> None:
         if self._timer is not None:

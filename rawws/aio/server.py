@@ -278,7 +278,7 @@ def serve(
         process_request: sees each HTTP request before it is judged, and may give a `Response` in place of the
             upgrade: a health check, a page, a refusal.  May be a coroutine function.
         process_response: gives header fields to add to a 101.
-        tap: called for each connection; gives who listens on its wire.
+        tap: called for each connection; gives who listens on its wire.  What that raises ends the connection.
         max_opening: opening handshakes at once; beyond it, connections are dropped.
         backlog, reuse_port: as for `asyncio.loop.create_server`.
         options: see `Options`.

@@ -149,7 +149,9 @@ async def _place(host: str, port: int) -> dict[str, Any]:
         return place
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     if len(found) == 1:
-        return place | {"host": found[0][4][0]}  # It need not be looked up again.
+        address, _, *more = found[0][4]
+        scope = f"%{more[1]}" if more and more[1] else ""  # An address of one link (RFC 4007) is none without it.
+        return place | {"host": f"{address}{scope}"}  # It need not be looked up again.
     return place | ({"happy_eyeballs_delay": 0.25} if len({family for family, *_ in found}) > 1 else {})
 
 

@@ -354,14 +354,15 @@ class Connection:
 
     def _read_payload(self, frame: FrameHeader) -> bool:
         """Read as much of a data frame as is there."""
-        most = frame.length - self._done
+        begin, most = self._position, frame.length - self._done
         if self._message.compressed:
             most = min(most, COMPRESSED_AT_ONCE)
-        piece = self._data[self._position : self._position + most]
+        if frame.key is None:
+            piece = self._data[begin : begin + most]
+        else:
+            piece = apply_mask(memoryview(self._data)[begin : begin + most], rotate(frame.key, self._done))
         last = frame.fin and self._done + len(piece) == frame.length
-        offset = self._offset + self._position
-        if frame.key is not None:
-            piece = apply_mask(piece, rotate(frame.key, self._done))
+        offset = self._offset + begin
         if self._message.compressed:
             self._add_compressed(piece, offset - self._done, last)
         else:
@@ -407,7 +408,7 @@ class Connection:
         elif last and not message.held:
             self._ready.append(checked)
         else:
-            message.keep(piece)
+            message.keep(checked, len(piece))
             if last:
                 self._ready.append(message.take())
 

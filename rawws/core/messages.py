@@ -7,6 +7,7 @@ long way.
 
 import sys
 from codecs import utf_8_decode
+from typing import Any
 
 from rawws.core import rules
 from rawws.core.agreement import Decompressor
@@ -23,6 +24,8 @@ COMPRESSED_AT_ONCE = 16 * 1024
 """So many are given to be decompressed; what is not used is given again."""
 WHOLE_AT_ONCE = 256 * 1024
 """Whole messages of so many bytes are decompressed in one go."""
+SHORT = 4096
+"""Pieces under this are put together as they come."""
 COMPRESSED_TEXT, COMPRESSED_BINARY = 0xC1, 0xC2
 """The first byte of a compressed message that is one frame: FIN, RSV1 and the opcode."""
 
@@ -30,25 +33,30 @@ COMPRESSED_TEXT, COMPRESSED_BINARY = 0xC1, 0xC2
 class Reassembly:
     """The message that is arriving.
 
-    Fragments are put into one buffer as they come: an empty one costs nothing, and a message in a million pieces takes
-    as much memory as the same message in one.
+    Long pieces are kept as they come, and put together once: a long message costs one large allocation, and no buffer
+    grows.  Short ones are put together meanwhile, so that a message in a million pieces takes about as much memory as
+    the same message in one; an empty one costs nothing.
     """
 
     __slots__ = (
         "_announced",
-        "_bytes",
         "_fragments",
         "_late",
         "_limits",
         "_most_at_once",
         "_most_fragments",
+        "_pieces",
         "_size",
         "_tail",
         "_tail_offset",
         "compressed",
         "decompressor",
+        "held",
         "text",
     )
+
+    held: int
+    """How many bytes of the unfinished message are kept here."""
 
     def __init__(self, limits: Limits, decompressor: Decompressor | None = None) -> None:
         self._limits = limits
@@ -62,7 +70,8 @@ class Reassembly:
         self.text = text
         self.compressed = compressed
         self._size = 0  # of what was decompressed
-        self._bytes = bytearray()
+        self.held = 0
+        self._pieces: list[Any] = []  # of `str` in text, of `bytes` otherwise
         self._announced = 0
         self._fragments = 0
         self._late: ProtocolError | None = None
@@ -73,11 +82,6 @@ class Reassembly:
     def size(self) -> int:
         """How many bytes of it were decompressed."""
         return self._size
-
-    @property
-    def held(self) -> int:
-        """How many bytes of the unfinished message are kept here."""
-        return len(self._bytes)
 
     def admit(self, header: FrameHeader) -> None:
         """Take note of the data frame that `header` announces, before any of its payload is there.
@@ -116,7 +120,7 @@ class Reassembly:
                 decompressed then.
         """
         assert self.decompressor is not None
-        most = min(self._room + 1, AT_ONCE)
+        most = min(self._left + 1, AT_ONCE)
         data, used = self.decompressor.decompress(piece, most)
         self._count(data)
         if used < len(piece):
@@ -151,13 +155,13 @@ class Reassembly:
             raise ProtocolError(rules.TEXT_NOT_UTF8, detail, begin) from None
 
     @property
-    def _room(self) -> int:
+    def _left(self) -> int:
         """How many bytes more may come out of decompressing."""
         return sys.maxsize if self._limits.message is None else self._limits.message - self._size
 
     def _count(self, data: bytes) -> bytes:
         self._size += len(data)
-        if self._room < 0:
+        if self._left < 0:
             raise ProtocolError(rules.MESSAGE_TOO_BIG, f"decompressed over {self._limits.message} bytes")
         return data
 
@@ -182,18 +186,19 @@ class Reassembly:
         if self._late is not None:
             return self._blame(self._late, last, "")
         held = len(self._tail)
+        data = self._tail + piece
         try:
-            text, used = utf_8_decode(self._tail + piece, "strict", last)
+            text, used = utf_8_decode(data, "strict", last)
         except UnicodeDecodeError as error:
             # A character that began in an earlier piece is blamed where it began, so that splitting changes nothing.
             start = self._tail_offset if error.start < held else offset + error.start - held
-            good = error.object[: error.start].decode()
+            good = data[: error.start].decode()
             return self._blame(ProtocolError(rules.TEXT_NOT_UTF8, error.reason, start), last, good)
         if used:
             self._tail_offset = offset + used - held
         elif not held:
             self._tail_offset = offset
-        self._tail = (self._tail + piece)[used:]
+        self._tail = data[used:]
         # Python waits for the third byte of a surrogate, but no third byte can make it right.
         if b"\xed\xa0" <= self._tail < b"\xee":
             breach = ProtocolError(rules.TEXT_NOT_UTF8, "invalid continuation byte", self._tail_offset)
@@ -210,18 +215,23 @@ class Reassembly:
         self._late = breach
         return good
 
-    def keep(self, piece: bytes) -> None:
-        """Hold on to a checked piece until the message is whole; if that was found to be wrong, to no more of it."""
+    def keep(self, checked: str | bytes, size: int) -> None:
+        """Hold on to a checked piece, of so many bytes, until the message is whole; if it was found wrong, to no more."""
         if self._late is None:
-            self._bytes += piece
+            self.held += size
+            pieces = self._pieces
+            if pieces and len(checked) < SHORT and len(pieces[-1]) < SHORT:
+                pieces[-1] += checked
+            else:
+                pieces.append(checked)
 
     def take(self) -> str | bytes:
-        """What was kept, as a `str` or `bytes`; nothing is kept any more."""
-        # In the middle of a message the start of a character may be kept already; it stays here, in the tail.
-        end = len(self._bytes) - len(self._tail)
-        whole = str(memoryview(self._bytes)[:end], "utf-8") if self.text else bytes(self._bytes)
-        self._bytes = bytearray()
-        return whole
+        """What was kept, as a `str` or `bytes`; nothing is kept any more.
+
+        In the middle of a message the start of a character may have come already: it is told with the rest of it.
+        """
+        pieces, self._pieces, self.held = self._pieces, [], 0
+        return "".join(pieces) if self.text else b"".join(pieces)
 
 
 def payload_of(data: bytes, start: int, masked: bool, limit: int) -> tuple[int, int] | None:

@@ -1,5 +1,6 @@
 """From payloads to messages: the long way, which every message can take, and the short one for plain messages."""
 
+import tracemalloc
 import zlib
 from itertools import islice
 
@@ -67,11 +68,31 @@ def test_kept_pieces_are_put_together() -> None:
         message = Reassembly(Limits())
         message.admit(header(opcode))
         for piece in (b"a\xe2", b"\x82", b"", b"\xacb"):
-            message.add(piece, 0, last=False)
-            message.keep(piece)
+            message.keep(message.add(piece, 0, last=False), len(piece))
 
         assert (text, 5) == (message.text, message.held)
         assert (whole, type(whole), 0) == ((found := message.take()), type(found), message.held)
+
+
+@pytest.mark.parametrize("opcode", [Opcode.TEXT, Opcode.BINARY])
+@pytest.mark.parametrize("sizes", [[1] * 9000, [9000], [4096] * 3, [1, 5000, 1, 1, 4095, 5000, 1], [70_000, 70_000]])
+def test_long_and_short_pieces_are_put_together_in_order(opcode: int, sizes: list[int]) -> None:
+    """However they alternate, and with a € cut by each border; pieces of a byte each take hardly more than their bytes."""
+    payload = ("€" * (sum(sizes) // 3 + 1)).encode()[: sum(sizes) // 3 * 3]
+    message = Reassembly(Limits())
+    message.admit(header(opcode))
+    tracemalloc.start()
+    at = 0
+    for size in sizes:
+        piece = payload[at : at + size]
+        message.keep(message.add(piece, at, last=False), len(piece))
+        at += size
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept < 2 * len(payload) + 2000
+    assert len(payload) == message.held
+    assert (payload if opcode == Opcode.BINARY else payload.decode()) == message.take()
 
 
 def test_what_was_kept_may_be_taken_in_the_middle_of_a_character() -> None:
@@ -79,8 +100,7 @@ def test_what_was_kept_may_be_taken_in_the_middle_of_a_character() -> None:
     message = Reassembly(Limits())
     message.admit(header(Opcode.TEXT))
     for piece in (b"a\xf0", b"\x9f", b"\x98"):
-        message.add(piece, 0, last=False)
-        message.keep(piece)
+        message.keep(message.add(piece, 0, last=False), len(piece))
 
     assert "a" == message.take()
     assert "😀b" == message.add(b"\x80b", 4, last=True)
@@ -90,8 +110,7 @@ def test_a_new_message_begins_afresh() -> None:
     """Nothing of a message before it is left: neither bytes, nor half a character, nor the counts."""
     message = Reassembly(Limits(message=3, fragments=2))
     message.admit(header(Opcode.TEXT, 3))
-    message.add(b"ab\xe2", 0, last=False)
-    message.keep(b"ab\xe2")
+    message.keep(message.add(b"ab\xe2", 0, last=False), 3)
     message.begin(text=True)
 
     message.admit(header(Opcode.TEXT, 3))
@@ -114,7 +133,7 @@ def test_fragments_are_counted_and_not_kept() -> None:
     message.admit(header(Opcode.BINARY))
     for _ in range(999):
         message.admit(header(Opcode.CONTINUATION))
-        message.keep(b"")
+        message.keep(b"", 0)
 
     assert 0 == message.held
     with pytest.raises(ProtocolError) as caught:

@@ -320,6 +320,8 @@ class Session:
 
     def hand_out(self) -> bytes:
         """What is queued, for the transport to send.  If nothing but `offer` has happened, it is all there is to do."""
+        if not self.connection.has_data_to_send:
+            return b""
         send = self.connection.data_to_send()
         self.handed_out += len(send)
         return send

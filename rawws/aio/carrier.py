@@ -264,7 +264,10 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         session = self._session
         if self._on_opening is not None and (session.opening or session.ending is not None):
             on_opening, self._on_opening = self._on_opening, None
-            on_opening(self, session.opening.pop(0) if session.opening else None)
+            event = session.opening.pop(0) if session.opening else None
+            on_opening(self, event)
+            if isinstance(event, Request):
+                return  # There is nothing to do until it is answered.
         self._tell(False)
 
     def _tell(self, at_once: bool) -> None:
@@ -277,12 +280,12 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
 
     def _act(self) -> None:
         """Do what the session says."""
-        todo = self._session.todo()
         self._flush_is_due = False
         self._gathered = 0
         transport = self._transport
         if transport is None or self._is_gone:
             return
+        todo = self._session.todo()
         if todo.send and not transport.is_closing():
             self._write(todo.send)
             self._note_backlog()

@@ -255,7 +255,8 @@ class Server:
         except Exception:
             _logger.exception("the handler of a connection raised")
             code = CloseCode.INTERNAL_ERROR
-        ws.close(code)
+        if ws.state is State.OPEN:
+            ws.close(code)
 
 
 def serve(

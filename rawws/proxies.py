@@ -8,7 +8,6 @@ Nothing here says a password: not an error, not a `repr`.
 """
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from rawws.core.headers import Headers
 from rawws.core.heads import HeadReader, status_line_problem, write_head
 from rawws.core.http1 import Rejected, read_answer
 from rawws.core.settings import Limits
-from rawws.uri import URI, basic, host_of
+from rawws.uri import URI, basic, host_of, without_secrets
 
 ProxyLike: TypeAlias = str | bool | None
 """True for the one that the environment names, None or False for none, or its address: "http://user:password@host:port"
@@ -168,7 +167,7 @@ def parse_proxy(address: str, variable: str = "") -> Proxy:
     try:
         return _parsed(address if "://" in address else f"http://{address}", variable)
     except ValueError as error:
-        shown = re.sub(r"^(\w+://)?.*@", r"\1…@", address, flags=re.DOTALL)
+        shown = without_secrets(address)
         where = f"{variable} of the environment says {shown!r}" if variable else repr(shown)
         advice = "; proxy=None goes without" if variable else ""
         why = str(error) if error.args and isinstance(error, _Fault) else "it cannot be read"

@@ -1,5 +1,6 @@
 """`ws:` and `wss:` URIs (section 3): where to connect, and what to ask for there."""
 
+import re
 from base64 import b64encode
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -51,20 +52,20 @@ def parse(uri: str) -> URI:
         ValueError: it is none; the message says why in one sentence.
     """
     if any(char <= " " or char in "\x7f\\" or "\ud800" <= char <= "\udfff" for char in uri):
-        raise ValueError(f"a WebSocket URI contains no blanks, control characters or backslashes: {uri!r}")
+        raise _no_uri("a WebSocket URI contains no blanks, control characters or backslashes", uri)
     if "#" in uri:
-        raise ValueError(f"a WebSocket URI has no fragment; write %23 if you mean the character: {uri!r}")
+        raise _no_uri("a WebSocket URI has no fragment; write %23 if you mean the character", uri)
     try:
         parts = urlsplit(uri)
         port = parts.port
-    except ValueError as error:
-        raise ValueError(f"not a URI: {uri!r} ({error})") from None
+    except ValueError:
+        raise _no_uri("not a URI, or its port is no number", uri) from None
     if parts.scheme not in ("ws", "wss"):
-        raise ValueError(f"a WebSocket URI begins with ws:// or wss://: {uri!r}")
+        raise _no_uri("a WebSocket URI begins with ws:// or wss://", uri)
     usual = 443 if parts.scheme == "wss" else 80
     host = host_of(parts.hostname, uri)
     if port == 0:
-        raise ValueError(f"a port is a number from 1 to 65535: {uri!r}")
+        raise _no_uri("a port is a number from 1 to 65535", uri)
     named = f"[{host.partition('%')[0]}]" if ":" in host else host
     return URI(
         secure=parts.scheme == "wss",
@@ -75,6 +76,17 @@ def parse(uri: str) -> URI:
         username=None if parts.username is None else unquote(parts.username),
         password=None if parts.password is None else unquote(parts.password),
     )
+
+
+def _no_uri(why: str, uri: str) -> ValueError:
+    return ValueError(f"{why}: {without_secrets(uri)!r}")
+
+
+def without_secrets(address: str) -> str:
+    """An address as an error may show it: with no user and no password, also where an @ or a port is missing."""
+    shown = re.sub(r"^(\w+://)?.*@", r"\1…@", address, flags=re.DOTALL)
+    # What stands where a port should, and is none, is perhaps a password whose @ was forgotten.
+    return re.sub(r"^((\w+://)?(…@)?(\[[^]]*]|[^:/?#[]*):)(?!\d*([/?#]|$)).*", r"\1…", shown, flags=re.DOTALL)
 
 
 def is_address(host: str) -> bool:
@@ -103,5 +115,5 @@ def host_of(given: str | None, uri: str) -> str:
         raise ValueError(f"not the name of a host: {host!r} ({error})") from None
     # A percent that is left would be undone once more by whoever reads the Host header; brackets would make an address.
     if not is_host(ascii_host.encode()) or set(":%[]") & set(ascii_host):
-        raise ValueError(f"a WebSocket URI names a host: {uri!r}")
+        raise _no_uri("a WebSocket URI names a host", uri)
     return ascii_host

@@ -149,6 +149,28 @@ def test_what_is_no_websocket_uri(uri):
     assert 1 == len(str(caught.value).splitlines())
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "ws://ann:geheim",
+        "ws://ann:geheim/chat",
+        "ws://ann:ge/heim/chat",
+        "ws://ann:geheim@h/#f",
+        "ws://ann:geheim@h:x",
+        "http://ann:geheim@h",
+        "ws://ann:geheim@",
+        "ws://ann:geheim @h",
+        "ws://ann:geheim@h:0",
+        "ws://ann:gehei℀@h",
+    ],
+)
+def test_an_error_says_no_password(uri):
+    """Not even of a URI that is none, or whose @ was forgotten: it ends up in logs."""
+    with pytest.raises(ValueError) as caught:
+        parse(uri)
+    assert "hei" not in str(caught.value)
+
+
 @given(st.text() | st.text("ws:/@[]%:?#a1.é", max_size=20).map(lambda rest: "ws://" + rest))
 def test_whatever_is_given_can_be_asked_for_or_is_refused(uri):
     """Any text: a host and a target that can be sent, or `ValueError`."""

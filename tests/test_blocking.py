@@ -11,12 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 
 from rawws import ConnectionClosed, blocking
+from rawws.blocking.way import connected_to
 from rawws.blocking.websocket import WebSocket
 from rawws.core.connection import Connection
 from rawws.core.settings import Role
@@ -411,6 +412,44 @@ class TestSockets:
 
         with connected(Gone) as (ws, _):
             assert None is ws.remote_address
+
+
+class TestConnecting:
+    """How long it takes to connect."""
+
+    def test_has_one_time_for_all_addresses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A name with many addresses, none of which answers, takes `open_timeout` and not that for each of them."""
+        with full() as place:
+            found = socket.getaddrinfo(*place, type=socket.SOCK_STREAM)
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found * 50)
+            began = time.monotonic()
+            with pytest.raises(TimeoutError):
+                blocking.connect("ws://many.example", open_timeout=0.2, proxy=None)
+
+            assert time.monotonic() - began < 2
+
+    def test_goes_on_with_the_next_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where nobody listens is no matter if somebody does at the next one; if nobody does, the last error is told."""
+        with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            places = closed.getsockname(), listening.getsockname()
+            no, yes = (socket.getaddrinfo(*place, type=socket.SOCK_STREAM) for place in places)
+            monkeypatch.setattr(socket, "getaddrinfo", lambda host, *_, **__: no + yes if host == "a.example" else no)
+            with connected_to("a.example", 80, None) as sock:
+                assert listening.getsockname() == sock.getpeername()
+            with pytest.raises(ConnectionRefusedError):
+                connected_to("b.example", 80, None)
+
+
+@contextmanager
+def full() -> Iterator[tuple[str, int]]:
+    """A place where somebody listens, and there is no room for one who wants to connect."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening, ExitStack() as stack:
+        for _ in range(4):
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(listening.getsockname())
+        yield listening.getsockname()
 
 
 class TestServer:

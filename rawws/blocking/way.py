@@ -5,6 +5,7 @@ The deadlines here are on the clock of `monotonic`.
 
 import socket
 import ssl as tls
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -50,7 +51,7 @@ class Way(Route):
         if self.sock is not None:
             return self.sock
         if self.unix is None:
-            return socket.create_connection((uri.host, uri.port), _left(deadline))
+            return connected_to(uri.host, uri.port, deadline)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.settimeout(_left(deadline))
@@ -72,13 +73,45 @@ class Way(Route):
         return sock
 
 
+def connected_to(
+    host: str, port: int, deadline: float | None, prepare: Callable[[socket.socket], object] = lambda sock: None
+) -> socket.socket:
+    """A socket that is connected to one address of the host, or to the next; one deadline is for all of them.
+
+    Args:
+        prepare: is called with each socket before it is connected.
+
+    Raises:
+        OSError: to none of them; it is that of the last one.
+        TimeoutError: not in time.
+    """
+    problem = OSError(f"there is no address for {host}")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        left = _left(deadline)
+        sock = socket.socket(family, kind, protocol)
+        try:
+            prepare(sock)
+            sock.settimeout(left)
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            problem = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise problem
+
+
 def _reached(proxy: Proxy, context: tls.SSLContext | None, deadline: float | None) -> socket.socket:
     """A socket whose other end is the proxy, with TLS if there is a context."""
     try:
-        sock = socket.create_connection((proxy.host, proxy.port), _left(deadline))
+        sock = connected_to(proxy.host, proxy.port, deadline)
         if context is None:
             return sock
         try:
+            sock.settimeout(_left(deadline))
             return context.wrap_socket(sock, server_hostname=proxy.host)
         except BaseException:
             sock.close()

@@ -5,11 +5,11 @@ environment does.
 import socket
 import ssl as tls
 from collections.abc import Sequence
-from time import monotonic
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from rawws.blocking.way import Way
+from rawws.blocking.way import Way, connected_to
 from rawws.compat.websocket.exceptions import LeftOut
 from rawws.compat.websocket.options import Opening, tls_context
 from rawws.proxies import ProxyLike, chosen_proxy
@@ -28,7 +28,8 @@ def dial(uri: URI, opening: Opening, deadline: float) -> socket.socket:
     context = tls_context(opening.sslopt) if uri.secure else None
     name = (opening.sslopt or {}).get("server_hostname") if uri.secure else None
     if given is not None or chosen_proxy(uri, proxy, is_connected=False) is None:
-        sock = _reach(uri, opening.sockopt or (), deadline) if given is None else given
+        prepare = partial(_prepare, sockopt=opening.sockopt or ())
+        sock = connected_to(uri.host, uri.port, deadline, prepare) if given is None else given
         return Way(context, None, sock, None, None).lead(uri._replace(host=name or uri.host), deadline)
     if name is not None:
         raise LeftOut("server_hostname through a proxy; with host= the URL may name the server as its certificate does")
@@ -52,26 +53,6 @@ def named_proxy(uri: URI, opening: Opening) -> ProxyLike:
 def _is_covered(host: str, entry: str) -> bool:
     entry = entry.strip().lower()
     return entry in ("*", host) or (entry.startswith(".") and host.endswith(entry))
-
-
-def _reach(uri: URI, sockopt: Sequence[tuple[Any, ...]], deadline: float) -> socket.socket:
-    """Try one address of the host after the other; the options are set before."""
-    problem = OSError(f"there is no address for {uri.host}")
-    for family, kind, protocol, _, address in socket.getaddrinfo(uri.host, uri.port, type=socket.SOCK_STREAM):
-        sock = socket.socket(family, kind, protocol)
-        try:
-            _prepare(sock, sockopt)
-            sock.settimeout(max(0.001, deadline - monotonic()))
-            sock.connect(address)
-        except OSError as error:
-            sock.close()
-            problem = error
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise problem
 
 
 def _prepare(sock: socket.socket, sockopt: Sequence[tuple[Any, ...]]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -11,13 +12,14 @@ import pytest
 import trustme
 
 from rawws import Deflate, LocalProtocolError, State, aio, blocking
-from rawws.blocking.flusher import Flusher
+from rawws.blocking.flusher import FLUSHER, Flusher
 from tests.compressing import OFFER, Inflated
 from tests.net import Asyncio, Blocking, Net, Peer, behaviour, called, ended, flushing_ends, in_thread, small
 from tests.net import log as log
 from tests.net import nothing_is_left as nothing_is_left
+from tests.test_blocking import connected
 from tests.test_opening import serving, trusting
-from tests.wire import BINARY, CLOSE, CONTINUATION, TEXT, frame
+from tests.wire import BINARY, CLOSE, CONTINUATION, PING, TEXT, frame
 
 NO_PINGS = {"ping_interval": None}
 
@@ -520,3 +522,54 @@ class TestThreads:
                 assert ArithmeticError is log.pop().exc_info[0]
                 flushing_ends()
         self.put_away(flusher)
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+    @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+    def test_are_the_parent_s_alone_after_a_fork(self) -> None:
+        """A child knows of nothing that was left, waits for no lock, and sends what is left over in itself."""
+        one, other = socket.socketpair()
+        theirs, ours = socket.socketpair()
+        blocked = threading.Event()
+
+        def goes_on() -> bool:
+            blocked.wait(10)
+            return False
+
+        def is_child() -> bool:
+            ours.send(b"child")
+            return False
+
+        with one, other, theirs, ours:
+            FLUSHER.add(one, goes_on)
+            with FLUSHER._lock:
+                child = os.fork()
+                if child == 0:  # It ends without pytest.
+                    late = len(FLUSHER._late)
+                    FLUSHER.add(ours, is_child)
+                    while (thread := FLUSHER._thread) is not None:
+                        thread.join(5)
+                    os._exit(late)
+            blocked.set()
+            theirs.settimeout(5)
+            assert b"child" == theirs.recv(10)
+            assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            flushing_ends()
+
+    def test_are_dropped_with_a_connection_whose_tap_raises(self, log: list[Any]) -> None:
+        """Whoever raises in the thread that writes what was left over cannot be told: the connection is aborted."""
+
+        class Wrong:
+            def sent(self, data: bytes) -> None:
+                pass
+
+            def received(self, data: bytes) -> None:
+                raise ArithmeticError
+
+        with connected() as (ws, peer):
+            ws._tap = Wrong()
+            peer.sendall(frame(PING, "?"))
+            while not ws._out:
+                blocking.broadcast([ws], b"x" * 2**16, limit=2**30)
+            flushing_ends()
+            assert (1006, True) == (ws.close_code, ws._gone)
+        assert ArithmeticError is log.pop().exc_info[0]

@@ -8,6 +8,7 @@ it waits.
 
 import contextlib
 import logging
+import os
 import select
 import socket
 import threading
@@ -28,6 +29,14 @@ class Flusher:
     """Carries on for connections with something left, in a thread that begins with the first and ends with the last."""
 
     def __init__(self) -> None:
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Know of nobody.
+
+        So it is in a child of fork: what is left is the parent's to send, whose thread went with it, holding the lock
+        perhaps; and the waker would wake the parent.
+        """
         self._lock = threading.Lock()
         self._late: dict[socket.socket, CarryOn] = {}
         self._thread: threading.Thread | None = None
@@ -38,12 +47,10 @@ class Flusher:
     def add(self, sock: socket.socket, carry_on: CarryOn) -> None:
         """Call `carry_on` whenever `sock` can be written, until nothing is left."""
         with self._lock:
-            # In a child of fork there is no thread any more.
-            is_there = self._thread is not None and self._thread.is_alive()
-            if sock in self._late and is_there:
+            if sock in self._late:
                 return
             self._late[sock] = carry_on
-            if not is_there:
+            if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="rawws flusher", daemon=True)
                 self._thread.start()
             else:
@@ -104,3 +111,6 @@ def _writable(late: Collection[socket.socket], wakee: socket.socket) -> Collecti
 
 FLUSHER = Flusher()
 """That of this process."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=FLUSHER.begin_anew)

@@ -297,9 +297,13 @@ class WebSocket(Wire):
         """Do what a thread that sends does while it waits, and do not wait; whether something is left."""
         with self._lock:
             if not self._gone:
-                now = monotonic()
-                self._work(now, now, drains=True)
-                self._tell()
+                try:
+                    now = monotonic()
+                    self._work(now, now, drains=True)
+                    self._tell()
+                except BaseException:  # Of a tap, say: what it was to see may be lost to the peer too.
+                    self.abort()
+                    raise
             return bool(self._out) and not self._gone
 
     def ping(self, payload: bytes | str | None = None) -> "PongWaiter":

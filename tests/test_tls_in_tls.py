@@ -1,5 +1,6 @@
 """TLS in TLS with a socket that does not block: what a `WebSocket` needs of it, and has seldom."""
 
+import os
 import select
 import socket
 import ssl
@@ -150,3 +151,26 @@ class TestShakingHands:
         """The error is that of TLS, and the socket below can be closed."""
         with pytest.raises(ssl.SSLCertVerificationError), facing(authority, trusting(None)):
             pass
+
+
+def test_says_who_the_server_is(authority: trustme.CA) -> None:
+    """As a socket with one TLS does: the certificate, the cipher and the version are the server's, not the proxy's."""
+    with facing(authority) as (ours, theirs):
+        names = [name for _, name in (ours.getpeercert() or {})["subjectAltName"]]
+        assert (names, ours.cipher(), ours.version()) == (["localhost"], theirs.cipher(), theirs.version())
+
+
+def test_that_cannot_begin_closes_nothing(authority: trustme.CA) -> None:
+    """What is wrong before there is a handshake leaves the socket with the proxy to who opened it."""
+    left, right = socket.socketpair()
+    with left, right:
+        server = serving(authority)
+        theirs: list[ssl.SSLSocket] = []
+        accepting = threading.Thread(target=lambda: theirs.append(server.wrap_socket(right, server_side=True)))
+        accepting.start()
+        with trusting(authority).wrap_socket(left, server_hostname="localhost") as outer:
+            accepting.join()
+            with pytest.raises(ValueError, match="hostname"):
+                encrypt_again(outer, trusting(authority), "", lambda: 2.0)
+            os.fstat(outer.fileno())  # It is there still.
+            theirs[0].close()

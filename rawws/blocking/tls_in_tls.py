@@ -17,10 +17,12 @@ class TLSInTLS(socket.socket):
     """
 
     def __init__(self, outer: tls.SSLSocket, context: tls.SSLContext, server_hostname: str) -> None:
-        super().__init__(fileno=outer.fileno())
         self._outer = outer
         self._came, self._goes = tls.MemoryBIO(), tls.MemoryBIO()
+        # It may raise, and whoever has a descriptor by then would close it.
         self._inner = context.wrap_bio(self._came, self._goes, server_hostname=server_hostname)
+        super().__init__(fileno=outer.fileno())
+        self.getpeercert, self.cipher, self.version = self._inner.getpeercert, self._inner.cipher, self._inner.version
         self._encrypted = b""  # what the outer socket did not take yet,
         self._owed = 0  # and how much of the last `send` it stands for
         self._is_shut = False

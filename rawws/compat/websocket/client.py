@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from rawws.blocking.tls_in_tls import TLSInTLS
 from rawws.compat.websocket.exceptions import (
     LeftOut,
     WebSocketConnectionClosedException,
@@ -158,7 +159,7 @@ class WebSocket:
 
     def is_ssl(self) -> bool:
         """Whether it is connected over TLS."""
-        return self._line is not None and isinstance(self._line.socket, tls.SSLSocket)
+        return self._line is not None and isinstance(self._line.socket, (tls.SSLSocket, TLSInTLS))
 
     @property
     def sock(self) -> "SocketLike | None":

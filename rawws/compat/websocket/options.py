@@ -168,8 +168,6 @@ def request_fields(opening: Opening, uri: URI) -> Said:
     header = opening.header() if callable(opening.header) else opening.header
     pairs = list(_pairs(header))
     given = {name.lower(): value for name, value in pairs}
-    if opening.origin is not None and not opening.suppress_origin:
-        pairs.append(("Origin", opening.origin))
     if opening.cookie:
         pairs.append(("Cookie", opening.cookie))
     host = opening.host or given.get("host") or uri.host_header
@@ -184,7 +182,7 @@ def implied_fields(opening: Opening, uri: URI, headers: Headers) -> list[tuple[s
     given = {name.lower() for name, _ in headers}
     fields = []
     if b"origin" not in given and not opening.suppress_origin:
-        fields.append(("Origin", f"{'https' if uri.secure else 'http'}://{uri.host_header}"))
+        fields.append(("Origin", opening.origin or f"{'https' if uri.secure else 'http'}://{uri.host_header}"))
     if b"authorization" not in given and uri.authorization is not None:
         fields.append(("Authorization", uri.authorization))
     return fields

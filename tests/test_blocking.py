@@ -429,7 +429,7 @@ class TestConnecting:
             assert time.monotonic() - began < 2
 
     def test_goes_on_with_the_next_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Where nobody listens is no matter if somebody does at the next one; if nobody does, the last error is told."""
+        """Where nobody listens is no matter if somebody does at the next one; if nobody does, it is told."""
         with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             places = closed.getsockname(), listening.getsockname()

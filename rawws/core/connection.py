@@ -228,18 +228,15 @@ class Connection:
                 self._read()
         elif self._incoming or self._eof:
             self._read()
-        if not ready:
-            self._forget()
-            return []
-        self._ready = []
-        return ready
-
-    def _forget(self) -> None:
-        """Keep nothing of what was read: who is idle may be so for long."""
-        if self._position:
+        if self._position and (not ready or self._position == len(self._data)):
+            # Keep nothing of what was read: who is idle may be so for long.
             self._offset += self._position
             self._data = self._data[self._position :]
             self._position = 0
+        if not ready:
+            return []
+        self._ready = []
+        return ready
 
     def next_event(self) -> Event | None:
         """The next event alone; None if more bytes are needed, or `Closed` was given out."""

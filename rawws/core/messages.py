@@ -216,7 +216,7 @@ class Reassembly:
         return good
 
     def keep(self, checked: str | bytes, size: int) -> None:
-        """Hold on to a checked piece, of so many bytes, until the message is whole; if it was found wrong, to no more."""
+        """Hold on to a checked piece of so many bytes until the message is whole; if it was found wrong, to no more."""
         if self._late is None:
             self.held += size
             pieces = self._pieces

@@ -77,7 +77,7 @@ def test_kept_pieces_are_put_together() -> None:
 @pytest.mark.parametrize("opcode", [Opcode.TEXT, Opcode.BINARY])
 @pytest.mark.parametrize("sizes", [[1] * 9000, [9000], [4096] * 3, [1, 5000, 1, 1, 4095, 5000, 1], [70_000, 70_000]])
 def test_long_and_short_pieces_are_put_together_in_order(opcode: int, sizes: list[int]) -> None:
-    """However they alternate, and with a € cut by each border; pieces of a byte each take hardly more than their bytes."""
+    """However they alternate, and with characters cut by them; a piece of a byte takes hardly more than that byte."""
     payload = ("€" * (sum(sizes) // 3 + 1)).encode()[: sum(sizes) // 3 * 3]
     message = Reassembly(Limits())
     message.admit(header(opcode))

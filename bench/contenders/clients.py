@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from bench.contenders.serving import HOST, LARGEST, run
 from bench.harness import worker
 from bench.traffic.lines import KEY, READ, payload_of
+from rawws.core.events import Closed
 from rawws.core.frames import Opcode, encode_frame
 
 
@@ -174,6 +175,35 @@ async def rawws_aio(job: Job) -> None:
         await _drive(job, ws.send, ws.recv)
 
 
+async def rawws_callbacks(job: Job) -> None:
+    from rawws import aio
+
+    gone = asyncio.get_running_loop().create_future()
+
+    class Client(aio.CallbackSocket):
+        over = False
+
+        def on_open(self) -> None:
+            for _ in range(job.window):
+                self.send(job.message)
+
+        def on_message(self, message: str | bytes) -> None:
+            if self.over:
+                return
+            if job.go_on(message):
+                self.send(job.message)
+            else:
+                self.over = True
+                job.report()
+                self.close()
+
+        def on_close(self, closed: Closed) -> None:
+            gone.set_result(None)
+
+    await aio.connect_callbacks(Client, job.uri, max_size=LARGEST)
+    await gone
+
+
 def rawws_blocking(job: Job) -> None:
     from rawws import blocking
 
@@ -295,6 +325,7 @@ CLIENTS = {
     "tcp": Client(tcp_asyncio),
     "tcp blocking": Client(tcp_blocking, blocking=True),
     "rawws": Client(rawws_aio),
+    "rawws callbacks": Client(rawws_callbacks),
     "rawws blocking": Client(rawws_blocking, blocking=True),
     "picows": Client(picows, ["picows"]),
     "picows await": Client(picows_await, ["picows.websockets"]),

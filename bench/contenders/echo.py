@@ -34,6 +34,7 @@ FLOORS = {
 }
 OURS = {
     "rawws": Server(ours.rawws_aio),
+    "rawws callbacks": Server(ours.rawws_callbacks),
     "rawws blocking": Server(ours.rawws_blocking, loops=()),
 }
 PEERS = {

@@ -33,6 +33,16 @@ async def rawws_aio(wish: Deflate = DEFAULT) -> None:
         await until_input_ends()
 
 
+async def rawws_callbacks(wish: Deflate = DEFAULT) -> None:
+    class Echo(aio.CallbackSocket):
+        def on_message(self, message: str | bytes) -> None:
+            self.send(message)
+
+    async with aio.serve_callbacks(Echo, HOST, 0, max_size=LARGEST, compression=wish) as server:
+        say(server.port)
+        await until_input_ends()
+
+
 def rawws_blocking(wish: Deflate = DEFAULT) -> None:
     def echo(ws: blocking.WebSocket) -> None:
         for message in ws:

@@ -65,6 +65,8 @@ is the client's CPU time, user and kernel, all its threads.
             client("rawws"),
             client("rawws", "uvloop"),
             client("rawws", pure=True),
+            client("rawws callbacks"),
+            client("rawws callbacks", pure=True),
             client("rawws blocking"),
             client("rawws blocking", pure=True),
             client("picows"),

@@ -28,6 +28,7 @@ SERVERS = (
     "tcp",
     "tcp buffered",
     "rawws",
+    "rawws callbacks",
     "picows",
     "picows await",
     "aiohttp",

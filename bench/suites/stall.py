@@ -19,6 +19,7 @@ EVERY = 0.002
 """Seconds between an answer and the next message of the one that waits."""
 SERVERS = (
     "rawws",
+    "rawws callbacks",
     "rawws blocking",
     "picows",
     "picows await",

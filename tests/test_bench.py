@@ -44,7 +44,7 @@ def smoke(suite: str, *contenders: str, only: str = "") -> dict[str, set[str]]:
 
 def test_clients_are_compared():
     """Each kind of client gets its messages back in every scenario, and has a floor of its own."""
-    everybody = {"tcp", "tcp blocking", "rawws pure", "rawws blocking pure"}
+    everybody = {"tcp", "tcp blocking", "rawws pure", "rawws callbacks pure", "rawws blocking pure"}
 
     assert [everybody] * 6 == list(smoke("clients", *everybody).values())
 
@@ -98,7 +98,7 @@ def test_masking_is_compared():
 
 def test_echo_servers_are_compared():
     """Each transport answers right under load, in every scenario."""
-    ours = {"tcp", "tcp threads", "rawws pure", "rawws blocking pure"}
+    ours = {"tcp", "tcp threads", "rawws pure", "rawws callbacks pure", "rawws blocking pure"}
 
     assert [ours] * 7 == list(smoke("echo", *ours).values())
 

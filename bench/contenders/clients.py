@@ -178,30 +178,29 @@ async def rawws_aio(job: Job) -> None:
 async def rawws_callbacks(job: Job) -> None:
     from rawws import aio
 
-    gone = asyncio.get_running_loop().create_future()
+    over = asyncio.get_running_loop().create_future()
 
     class Client(aio.CallbackSocket):
-        over = False
-
         def on_open(self) -> None:
             for _ in range(job.window):
                 self.send(job.message)
 
         def on_message(self, message: str | bytes) -> None:
-            if self.over:
+            if over.done():
                 return
             if job.go_on(message):
                 self.send(job.message)
             else:
-                self.over = True
                 job.report()
-                self.close()
+                over.set_result(None)
 
         def on_close(self, closed: Closed) -> None:
-            gone.set_result(None)
+            if not over.done():
+                over.set_exception(ConnectionError(f"the server ended the connection: {closed}"))
 
-    await aio.connect_callbacks(Client, job.uri, max_size=LARGEST)
-    await gone
+    ws = await aio.connect_callbacks(Client, job.uri, max_size=LARGEST)
+    await over
+    await ws.close()
 
 
 def rawws_blocking(job: Job) -> None:

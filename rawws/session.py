@@ -200,6 +200,10 @@ class Session:
     def next_messages(self, now: float) -> list[str | bytes]:
         """All messages that wait, in their order; an empty list if there is none yet.  Otherwise as `next_message`."""
         messages = self._messages
+        if not messages and not self._behind and self.ending is None:
+            self._asked = self._hungry = True
+            self._pieces.abandon()
+            return []
         if self._behind or not messages:
             message = self.next_message(now)
             return [] if message is None else [message]

@@ -45,7 +45,6 @@ class CallbackSocket(Carrier):
     _has_ended = False  # all that came was delivered, and the connection has ended
     _was_congested = False
     _goes_on_soon = False
-    _inbox: list[str | bytes] = []  # taken from the session and not delivered, the next one last; replaced, not changed
 
     def on_open(self) -> None:
         """The connection is open."""
@@ -108,7 +107,10 @@ class CallbackSocket(Carrier):
             return
         if self._inbox or session.waiting or session.ending is not None:
             self._deliver()
-            self._act_after_delivery()
+            if session.ending is not None or self._paused or not session.reading:
+                self._act()
+            elif session.connection.has_data_to_send:
+                self._send_now()
         else:
             self._act()
         if self._was_congested and not session.congested:

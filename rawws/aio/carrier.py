@@ -83,6 +83,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         self._eof = False
         self._hung_up = False
         self._paused = False
+        self._inbox: list[str | bytes] = []  # taken out of the session and not delivered, the next one last
         self._gathers = False  # messages are being dealt with, and a flush follows
         self._flush_is_due = False
         self._is_behind = False  # not all was written when the session was told last
@@ -107,7 +108,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         if self._gathered >= GATHER_SIZE:
             self._send_now()
         elif not self._gathers:
-            if self._session.waiting:
+            if self._inbox or self._session.waiting:
                 self._flush_soon()
             else:
                 self._send_now()
@@ -302,14 +303,6 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         if todo.wake_at is not None and (self._timer is None or todo.wake_at < self._timer.when()):
             self._set_timer(todo.wake_at)
 
-    def _act_after_delivery(self) -> None:
-        """Messages were dealt with, and what was sent meanwhile was gathered: `_act`, or as little of it as will do."""
-        session = self._session
-        if session.ending is not None or not session.reading or self._paused:
-            self._act()
-        elif session.connection.has_data_to_send:
-            self._send_now()
-
     def _flush_soon(self) -> None:
         if not self._flush_is_due:
             self._flush_is_due = True
@@ -327,8 +320,11 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        self._write(send)
-        if transport.get_write_buffer_size() or any(each.get_write_buffer_size() for each in self._beneath):
+        if self._tap is None:
+            transport.write(send)
+        else:
+            self._write(send)
+        if transport.get_write_buffer_size() or (self._beneath and self._waits_beneath()):
             self._note_backlog()
             self._act()
         elif self._is_behind:
@@ -361,9 +357,12 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
     def _note_backlog(self) -> None:
         if self._transport is not None:
             size = self._transport.get_write_buffer_size()
-            beneath = sum(each.get_write_buffer_size() for each in self._beneath)
+            beneath = self._waits_beneath() if self._beneath else 0
             self._is_behind = size + beneath > 0
             self._session.backlog(size, self._loop.time(), beneath)
+
+    def _waits_beneath(self) -> int:
+        return sum(each.get_write_buffer_size() for each in self._beneath)
 
     def _set_timer(self, when: float) -> None:
         if self._timer is not None:

@@ -9,12 +9,18 @@ tasks do not run within each other, and it happens only where it is known to be 
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 
 Waiter = asyncio.Future[None]
 
 _TASKS = (asyncio.Task, asyncio.tasks._PyTask)  # type: ignore[attr-defined]
 _KNOWN = sys.implementation.name == "cpython" and sys.version_info[:2] in ((3, 11), (3, 12), (3, 13))
 _WISHED = os.environ.get("RAWWS_EAGER", "1") != "0"
+
+# In 3.11 `asyncio.current_task` is written in Python; this is what it looks into.
+_current_task: Callable[[asyncio.AbstractEventLoop], object] = (
+    asyncio.tasks._current_tasks.get if sys.version_info < (3, 12) else asyncio.current_task  # type: ignore[attr-defined]
+)
 
 
 def may_wake_at_once(loop: asyncio.AbstractEventLoop) -> bool:
@@ -32,7 +38,7 @@ def wake_at_once(waiter: Waiter, loop: asyncio.AbstractEventLoop) -> bool:
     If it did not, it will run in the next turn: a task is running, or it is no task of asyncio that waits.
     """
     callbacks = waiter._callbacks or ()
-    if len(callbacks) == 1 and asyncio.current_task(loop) is None:
+    if len(callbacks) == 1 and _current_task(loop) is None:
         callback, context = callbacks[0]
         if isinstance(getattr(callback, "__self__", None), _TASKS):
             waiter.remove_done_callback(callback)

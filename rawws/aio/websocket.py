@@ -7,6 +7,7 @@ it sends until it waits again goes out in one write.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -43,7 +44,7 @@ class WebSocket(Carrier):
         self._pongs: dict[int, tuple[asyncio.Future[float], float]] | None = None
         self._fragments: asyncio.Lock | None = None
         self._in_a_row = 0
-        self._row_began = 0.0
+        self._row_ends = 0.0
 
     # --- Receiving ------------------------------------------------------------------------------------------------
 
@@ -56,12 +57,16 @@ class WebSocket(Carrier):
         """
         if self._in_a_row >= FAIR_SHARE:
             await self._let_others_run()
-        while (message := self._next_message()) is None:
+        while not (inbox := self._inbox or self._take()):
             waiter = self._new_receiver()
             try:
                 await waiter
             finally:
                 self._receiver = None
+        message = inbox.pop()
+        self._in_a_row += 1 + len(message) // FAIR_SIZE
+        if inbox and monotonic() > self._row_ends:
+            self._in_a_row = FAIR_SHARE
         return message
 
     async def recv_streaming(self) -> AsyncIterator[str | bytes]:
@@ -98,12 +103,16 @@ class WebSocket(Carrier):
             # `recv` once more: another coroutine around it would cost as much as most of this.
             if self._in_a_row >= FAIR_SHARE:
                 await self._let_others_run()
-            while (message := self._next_message()) is None:
+            while not (inbox := self._inbox or self._take()):
                 waiter = self._new_receiver()
                 try:
                     await waiter
                 finally:
                     self._receiver = None
+            message = inbox.pop()
+            self._in_a_row += 1 + len(message) // FAIR_SIZE
+            if inbox and monotonic() > self._row_ends:
+                self._in_a_row = FAIR_SHARE
             return message
         except ConnectionClosed as end:
             if end.clean:
@@ -114,40 +123,38 @@ class WebSocket(Carrier):
         """Give other tasks their turn, though there is always a message, or always room for one."""
         self._in_a_row = self._sent_in_a_row = 0
         await asyncio.sleep(0)
+        self._row_ends = monotonic() + FAIR_TIME
 
-    def _next_message(self) -> str | bytes | None:
-        now = self._loop.time()
+    def _take(self) -> list[str | bytes]:
+        """Take out of the session all that waits, the next one last."""
+        session = self._session
         try:
-            message = self._session.next_message(now)
+            inbox = session.next_messages(self._loop.time())
         except ConnectionClosed:
             self._act()
             raise
-        if message is not None:
-            self._count(len(message), now)
-        if self._paused and self._session.reading:
+        if inbox:
+            inbox.reverse()
+            self._inbox = inbox
+            self._row_ends = monotonic() + FAIR_TIME
+        if self._paused and session.reading:
             self._act()
-        return message
+        return inbox
 
     def _next_chunk(self) -> Chunk | None:
-        now = self._loop.time()
-        try:
-            chunk = self._session.next_chunk(now)
-        except ConnectionClosed:
-            self._act()
-            raise
+        if self._inbox:
+            chunk: Chunk | None = Chunk(self._inbox.pop(), first=True, last=True)
+        else:
+            try:
+                chunk = self._session.next_chunk(self._loop.time())
+            except ConnectionClosed:
+                self._act()
+                raise
         if chunk is not None:
-            self._count(len(chunk.data), now)
+            self._in_a_row += 1 + len(chunk.data) // FAIR_SIZE
         if self._paused and self._session.reading:
             self._act()
         return chunk
-
-    def _count(self, size: int, now: float) -> None:
-        """A message or a piece of this size is received in a row."""
-        if not self._in_a_row:
-            self._row_began = now
-        elif now - self._row_began > FAIR_TIME:
-            self._in_a_row = FAIR_SHARE
-        self._in_a_row += 1 + size // FAIR_SIZE
 
     def _new_receiver(self) -> Waiter:
         """What to await for a message; then it is to be forgotten."""
@@ -276,7 +283,10 @@ class WebSocket(Carrier):
                 wake_at_once(receiver, self._loop)
             finally:
                 self._gathers = False
-            self._act_after_delivery()
+            if session.ending is not None or self._paused or not session.reading:
+                self._act()
+            elif session.connection.has_data_to_send:
+                self._send_now()
         else:
             receiver.set_result(None)
             # The task that receives runs before the flush: what it answers goes out in the same write.  With nothing

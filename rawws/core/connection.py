@@ -177,7 +177,9 @@ class Connection:
 
         Never raises, whatever they are: ignored once `closed`, or behind the end of the stream.
         """
-        if type(data) is not bytes:
+        if type(data) is memoryview:
+            data = data.tobytes()
+        elif type(data) is not bytes:
             data = bytes(memoryview(data))
         if self.closed is not None or self._eof:
             return
@@ -266,13 +268,14 @@ class Connection:
             self._end(Closed(breach.code, breach.rule.text, "error", error))
 
     def _take_in(self) -> bool:
-        """Let go of what was read, and put what came meanwhile behind what is left; False if nothing came."""
-        came = bool(self._incoming)
+        """Put what came meanwhile behind what is left; False if nothing came."""
+        if not self._incoming:
+            return False
         self._offset += self._position
         self._data = self._data[self._position :] + self._incoming
         self._position = 0
         self._incoming.clear()
-        return came
+        return True
 
     def _read_frame(self) -> bool:
         """Read a control frame, or the header of a data frame; False if it is not all there."""

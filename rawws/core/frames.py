@@ -94,7 +94,7 @@ def decode_header(data: bytes | bytearray, start: int = 0) -> FrameHeader | None
         return None
     first, second = data[start], data[start + 1]
     masked, length = second >= 0x80, second & 0x7F
-    extra = {126: 2, 127: 8}.get(length, 0)
+    extra = 0 if length < 126 else 2 if length == 126 else 8
     size = 2 + extra + 4 * masked
     if len(data) - start < size:
         return None
@@ -110,25 +110,27 @@ def breaches(header: FrameHeader, sender: Role, compression: bool = False) -> li
     In the order of the bytes; an empty list for a legal header.  With `compression`, one was agreed on, and RSV1 may
     mark the first frame of a message (RFC 7692 section 6).
     """
+    _, rsv, opcode, length, key, size = header
+    control = is_control(opcode)
     wrong = []
-    if compression and header.rsv & RSV1 and header.opcode not in (Opcode.TEXT, Opcode.BINARY):
-        wrong.append((rules.COMPRESSED_BIT, f"opcode {header.opcode}", 0))
-    if reserved := header.rsv & ~RSV1 if compression else header.rsv:
+    if compression and rsv & RSV1 and opcode not in (Opcode.TEXT, Opcode.BINARY):
+        wrong.append((rules.COMPRESSED_BIT, f"opcode {opcode}", 0))
+    if reserved := rsv & ~RSV1 if compression else rsv:
         wrong.append((rules.RESERVED_BITS, f"RSV is {reserved:03b}", 0))
-    if header.opcode not in _OPCODES:
-        wrong.append((rules.OPCODE_RESERVED, f"opcode {header.opcode}", 0))
-    elif is_control(header.opcode) and not header.fin:
-        wrong.append((rules.CONTROL_FRAGMENTED, f"a {Opcode(header.opcode).name} without FIN", 0))
-    if sender is Role.CLIENT and header.key is None:
+    if opcode not in _OPCODES:
+        wrong.append((rules.OPCODE_RESERVED, f"opcode {opcode}", 0))
+    elif control and not header.fin:
+        wrong.append((rules.CONTROL_FRAGMENTED, f"a {Opcode(opcode).name} without FIN", 0))
+    if key is None and sender is Role.CLIENT:
         wrong.append((rules.MASK_MISSING, "", 1))
-    if sender is Role.SERVER and header.key is not None:
+    if key is not None and sender is Role.SERVER:
         wrong.append((rules.MASK_UNEXPECTED, "", 1))
-    if is_control(header.opcode) and header.length > MOST_IN_CONTROL:
-        wrong.append((rules.CONTROL_TOO_LONG, f"{header.length} bytes", 1))
-    if header.length >> 63:
+    if control and length > MOST_IN_CONTROL:
+        wrong.append((rules.CONTROL_TOO_LONG, f"{length} bytes", 1))
+    if length >> 63:
         wrong.append((rules.LENGTH_TOP_BIT, "", 2))
-    elif header.size != _header_size(header.length, header.key):
-        wrong.append((rules.LENGTH_NOT_SHORTEST, f"{header.length} in a header of {header.size} bytes", 1))
+    elif size != _header_size(length, key):
+        wrong.append((rules.LENGTH_NOT_SHORTEST, f"{length} in a header of {size} bytes", 1))
     return wrong
 
 

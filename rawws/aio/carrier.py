@@ -14,7 +14,7 @@ from typing import Any, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
 from rawws.aio.turn import turn_of
-from rawws.core.connection import Connection
+from rawws.core.connection import Connection, Wants
 from rawws.core.errors import NotOpen
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request, ServerConnection
@@ -233,6 +233,8 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         self._eof = True
+        if self._hung_up:
+            return False  # The end of both halves closes it.
         self._session.receive_eof(self._loop.time())
         self._react()
         # Half of the connection stays open: the application may have to answer what came (TLS knows no halves).
@@ -345,7 +347,8 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
 
     def _hang_up(self, transport: asyncio.Transport) -> None:
         self._hung_up = True
-        if self._eof or not transport.can_write_eof():
+        # Behind both Close frames nothing may come: there is no need to wait for the end of the peer's half.
+        if self._eof or self._session.connection.wants is Wants.CLOSE or not transport.can_write_eof():
             transport.close()
             return
         try:

@@ -191,7 +191,7 @@ class Listener(Generic[Made]):
         """Answer the opening handshake; whether the connection is open now."""
         try:
             response = None if self._process_request is None else self._process_request(request)
-            if inspect.isawaitable(response):
+            if response is not None and inspect.isawaitable(response):
                 response = await response
         except Exception:
             _logger.exception("a hook of the opening handshake raised")

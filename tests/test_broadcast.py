@@ -358,6 +358,34 @@ class TestAsyncio:
             assert {frame(TEXT, "Hello") + frame(BINARY, bytes(GATHERED))} == await read_all(peers, GATHERED + 11)
 
     @behaviour
+    async def test_a_burst_that_gives_way_is_gathered_for_a_few_turns(self) -> None:
+        """Who receives much gives others their turn after 2 ms, in which few messages are sent to thousands."""
+        sent: list[int] = []
+
+        class Tap:
+            def sent(self, data: bytes) -> None:
+                sent.append(len(data))
+
+            def received(self, data: bytes) -> None: ...
+
+        net = Asyncio()
+        async with net.serve(tap=Tap) as server, listeners(server, 1) as peers:
+            sent.clear()
+            for number in range(10):
+                aio.broadcast(server.connections, str(number))
+                if number % 2:
+                    await asyncio.sleep(0)
+            assert {b"".join(frame(TEXT, str(number)) for number in range(10))} == await read_all(peers, 30)
+            assert [3, 21, 3, 3] == sent
+
+            sent.clear()
+            for _ in range(3):
+                aio.broadcast(server.connections, "Hello")
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            assert [7, 7, 7] == sent
+
+    @behaviour
     async def test_what_goes_wrong_later_is_told_to_the_loop(self, log: list[Any]) -> None:
         """It is no matter to the others either, and nobody is there to raise it to."""
         net = Asyncio()

@@ -2,12 +2,18 @@
 
 Whoever broadcasts once in a turn is not kept waiting; whoever does it many times, since many messages came, pays for
 one write to each connection in place of many.
+
+To send to thousands takes longer than one task may have the loop for itself (`FAIR_TIME`), so a burst lasts for some
+turns.  While something is sent to many in each of them, a few count as one.
 """
 
 import asyncio
 from contextlib import suppress
 from typing import Protocol
 from weakref import WeakKeyDictionary
+
+MOST_TURNS = 4
+"""So many turns of the loop count as one, if it goes on for so long."""
 
 
 class Late(Protocol):
@@ -27,15 +33,24 @@ class Turn:
         self.is_on = False
         """Something was sent to many in it: what comes now is gathered."""
         self.late: list[Late] = []
+        self._goes_on = False  # more was sent since the turn of the loop began
+        self._turns = 0  # of the loop, that it has lasted for
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Something was sent to many."""
-        if not self.is_on:
-            self.is_on = True
+        if self.is_on:
+            self._goes_on = True
+        else:
+            self.is_on, self._turns = True, 0
             loop.call_soon(self._end, loop)
 
     def _end(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.is_on = False
+        self._turns += 1
+        if self._goes_on and self._turns < MOST_TURNS:
+            self._goes_on = False
+            loop.call_soon(self._end, loop)
+            return
+        self.is_on = self._goes_on = False
         late, self.late = self.late, []
         for ws in late:
             try:

@@ -299,6 +299,8 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
             return
         if todo.hang_up and not self._hung_up:
             self._hang_up(transport)
+        if transport.is_closing() and not self._session.unwritten:
+            return  # The loop is about to tell that it is gone; of TLS it knows how long to wait.
         if todo.read == self._paused and not transport.is_closing():
             self._paused = not todo.read
             (transport.pause_reading if self._paused else transport.resume_reading)()

@@ -60,6 +60,8 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
+WAYS = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"))
+"""Styles and markers of the lines of rawws, which have one colour."""
 LEAST = 6.5
 """So wide is a picture at least, in inches, beside the names."""
 FAR = 3.0
@@ -161,10 +163,8 @@ def _lines(results: Results) -> Figure:
     looks = _looks(results)
     for axis, group in zip(axes, groups):
         _panel_of_lines(axis, results, group, looks)
-    for axis in axes:
-        axis.set_xlabel(results.axis)
     handles, labels = axes[0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside right upper", frameon=False, labelcolor=INK)
+    drawn.legend(handles, labels, loc="outside right center", frameon=False, labelcolor=INK)
     drawn.suptitle(f"{results.title}: {results.unit}, less is better", x=0.01, ha="left", fontsize=12, weight="bold")
     return drawn
 
@@ -182,7 +182,9 @@ def _panel_of_lines(axis: Any, results: Results, group: str, looks: dict[str, di
             low, high = ([end(cell.values) for _, cell in points] for end in (min, max))
             axis.fill_between(places, low, high, color=look["color"], alpha=0.15, linewidth=0)
     ticks = sorted({results.scenarios[scenario]["x"] for scenario in scenarios})
-    axis.set_xticks(ticks, [_tick(x, results.axis) for x in ticks], rotation=35, ha="right", fontsize=8)
+    along = group if " or " in results.axis else results.axis  # Panels of one axis each, or of one for all.
+    axis.set_xticks(ticks, [_tick(x, along) for x in ticks], rotation=35, ha="right", fontsize=8)
+    axis.set_xlabel(along)
     axis.yaxis.set_major_formatter(lambda y, _: figure(y).rstrip("0").rstrip(".") if y < 1 else f"{y:,.0f}")
     axis.minorticks_off()
     axis.grid(linewidth=0.6)
@@ -201,11 +203,18 @@ def _tick(x: float, axis: str) -> str:
 def _looks(results: Results) -> dict[str, dict[str, Any]]:
     """How the line of each contender is drawn."""
     looks: dict[str, dict[str, Any]] = {}
+    ways_of: dict[str, tuple[str, str]] = {}
     colours = iter(SERIES * 4)
+    ways = iter(WAYS * 4)
     for name in results.present():
         match results.contenders[name]["kind"]:
             case "rawws":
-                look = {"color": _colour(results, name), "linewidth": 2.4, "marker": "o", "markersize": 4, "zorder": 3}
+                family = name.removesuffix(" pure")
+                if family not in ways_of:
+                    ways_of[family] = next(ways)
+                style, marker = ways_of[family]
+                look = {"color": _colour(results, name), "linewidth": 2, "linestyle": style}
+                look |= {"marker": marker, "markersize": 4.5, "zorder": 3}
             case "floor":
                 look = {"color": FLOOR, "linewidth": 1.6, "linestyle": "--", "marker": ""}
             case _:

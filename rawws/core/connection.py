@@ -177,20 +177,19 @@ class Connection:
 
         Never raises, whatever they are: ignored once `closed`, or behind the end of the stream.
         """
-        if type(data) is memoryview:
-            data = data.tobytes()
-        elif type(data) is not bytes:
-            data = bytes(memoryview(data))
+        if type(data) is not bytes:
+            data = data.tobytes() if type(data) is memoryview else bytes(memoryview(data))
         if self.closed is not None or self._eof:
             return
-        left = len(self._data) - self._position
-        if self._incoming or left > len(data):
+        if not (self._data or self._incoming):
+            self._data = data
+        elif self._incoming or len(self._data) - self._position > len(data):
             self._incoming += data
-            return
-        # Put together at once: what is left is most often nothing, or the beginning of a frame.
-        self._data = self._data[self._position :] + data if left else data
-        self._offset += self._position
-        self._position = 0
+        else:
+            # What is left is most often the beginning of a frame: put together at once, and copied once.
+            self._data = self._data[self._position :] + data
+            self._offset += self._position
+            self._position = 0
 
     def receive_eof(self) -> None:
         """The transport can deliver no more.  Never raises; calling it again changes nothing."""
@@ -205,7 +204,7 @@ class Connection:
         compression, `next_events` and `next_event` let their caller stop in between.
         """
         events = self.next_events()
-        while self._position < len(self._data) or self._incoming or self._eof:
+        while self._data or self._incoming or self._eof:
             more = self.next_events()
             if not more:
                 break
@@ -221,20 +220,20 @@ class Connection:
         ready = self._ready
         if ready:
             ready.reverse()
-        elif self._position < len(self._data):
+        elif self._data:
             # The short way, for what most connections consist of.
             if self.theirs is READY and self._frame is None and not (self.stream or self._opening):
                 masked, limit = self.role is SERVER, self._plain_limit
                 self._position = take_plain(self._data, self._position, masked, limit, ready)
             if not ready:
                 self._read()
+            if self._position == len(self._data):
+                # Nothing of it is kept: who is idle may be so for long.
+                self._offset += self._position
+                self._data = b""
+                self._position = 0
         elif self._incoming or self._eof:
             self._read()
-        if self._position and (not ready or self._position == len(self._data)):
-            # Keep nothing of what was read: who is idle may be so for long.
-            self._offset += self._position
-            self._data = self._data[self._position :]
-            self._position = 0
         if not ready:
             return []
         self._ready = []
@@ -268,14 +267,14 @@ class Connection:
             self._end(Closed(breach.code, breach.rule.text, "error", error))
 
     def _take_in(self) -> bool:
-        """Put what came meanwhile behind what is left; False if nothing came."""
-        if not self._incoming:
-            return False
-        self._offset += self._position
-        self._data = self._data[self._position :] + self._incoming
-        self._position = 0
-        self._incoming.clear()
-        return True
+        """Let go of what was read, and put what came meanwhile behind what is left; False if nothing came."""
+        came = bool(self._incoming)
+        if came or self._position:
+            self._offset += self._position
+            self._data = self._data[self._position :] + self._incoming
+            self._position = 0
+            self._incoming.clear()
+        return came
 
     def _read_frame(self) -> bool:
         """Read a control frame, or the header of a data frame; False if it is not all there."""

@@ -126,7 +126,7 @@ TARGETS = [
         "handshakes", "connect, upgrade, close; 16 at a time", "rawws",
         [Times(1.25, "websockets"), Times(1, "aiohttp"), Times(1, "picows")],
     ),
-    *_both("memory", "4,000 connections", "rawws", [AtMost(7)], [AtMost(7)]),
+    *_both("memory", "2,000 connections", "rawws", [AtMost(7)], [AtMost(7)]),
     *_both("memory", "1,000 with permessage-deflate", "rawws", [AtMost(12)], [AtMost(12)]),
     Target("deflate", "1 KiB, 64 under way", "rawws", [Times(1.5, "aiohttp")]),
     Target("deflate", "64 KiB, 8 under way", "rawws", [Times(1.15, "aiohttp")]),

@@ -37,7 +37,7 @@ The kernel's memory for a socket is the same for all, and not in it. Each figure
 
     def scenarios(self) -> Sequence[Crowd]:
         return (
-            Crowd(name="4,000 connections", connections=4000, talk=Idle.echo),
+            Crowd(name="2,000 connections", connections=2000, talk=Idle.echo),
             Crowd(name="1,000 with permessage-deflate", connections=1000, talk=Idle.say_nothing, offer=True),
             Crowd(name="1,000 that compressed 1 KiB", connections=1000, talk=Idle.echo_compressed, offer=True),
         )

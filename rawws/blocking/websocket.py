@@ -12,7 +12,6 @@ import contextlib
 import socket
 import threading
 from _thread import get_ident
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 from types import TracebackType
@@ -52,7 +51,7 @@ class WebSocket(Wire):
         began: float | None = None,
     ) -> None:
         super().__init__(sock, connection, patience, tap, began)
-        self._came: deque[str | bytes] = deque()  # what was taken out of the session, and not received yet
+        self._came: list[str | bytes] = []  # taken out of the session, and not received yet; the next one last
         self._receiving = False
         self._answering: int | None = None  # the thread that has received, and not sent anything since
         self._gathered = 0
@@ -75,7 +74,7 @@ class WebSocket(Wire):
         came = self._came
         if came:
             self._answering = get_ident()
-            return came.popleft()
+            return came.pop()
         message: str | bytes = self._receive(self._take_message, timeout)
         return message
 
@@ -114,13 +113,14 @@ class WebSocket(Wire):
         messages = self._session.next_messages(now)
         if not messages:
             return None
-        if len(messages) > 1:
-            self._came.extend(messages[1:])
-        return messages[0]
+        messages.reverse()
+        message = messages.pop()
+        self._came = messages
+        return message
 
     def _take_chunk(self, now: float) -> Chunk | None:
         if self._came:
-            return Chunk(self._came.popleft(), first=True, last=True)
+            return Chunk(self._came.pop(), first=True, last=True)
         return self._session.next_chunk(now)
 
     def _receive(self, take: Callable[[float], Any], timeout: float | None) -> Any:
@@ -428,7 +428,7 @@ class PongWaiter:
             ConnectionClosed: the connection ended first.
         """
         ws = self._ws
-        with ws._changed:
+        with ws._lock:
             ended = ws._until(lambda: self.answered or ws._session.ending is not None, timeout)
             if self.answered and ws.latency is not None:
                 return ws.latency

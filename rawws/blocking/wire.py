@@ -48,8 +48,8 @@ class Wire(Endpoint):
         self._session = Session(connection, monotonic() if began is None else began, patience)
         self._tap = tap
         self._lock = threading.RLock()
-        self._changed = threading.Condition(self._lock)
-        self._sleepers = 0  # threads that wait to be told
+        self._changed: threading.Condition | None = None  # when the first thread waits to be told
+        self._sleepers = 0  # how many do
         self._reader_is_busy = False  # a thread polls the socket for something to read
         self._pollers = 0
         self._until_readable: Watch | None = None  # for the one that reads
@@ -111,12 +111,18 @@ class Wire(Endpoint):
 
     def _sleep(self, patience: float | None) -> bool:
         """Wait for another thread to tell; there is nothing for this one to read."""
+        self._changed = self._changed or threading.Condition(self._lock)
         self._sleepers += 1
         try:
             self._changed.wait(patience)
         finally:
             self._sleepers -= 1
         return False
+
+    def _notify(self) -> None:
+        """Let the threads that wait to be told look at what has changed."""
+        if self._changed is not None:
+            self._changed.notify_all()
 
     def _poll(self, read: bool, write: bool, patience: float | None) -> bool:
         """Wait without the lock; whether this thread is to read, and there may be something."""
@@ -139,7 +145,7 @@ class Wire(Endpoint):
             if read:
                 self._reader_is_busy = False
                 if self._sleepers:  # Somebody else has to read, if this thread does not come back.
-                    self._changed.notify_all()
+                    self._notify()
             if self._gone:
                 self._release()
         return any(event & ~WRITABLE for _, event in ready) if write else bool(ready)
@@ -161,7 +167,7 @@ class Wire(Endpoint):
             self._eof = True
             self._session.receive_eof(now)
         if self._sleepers:
-            self._changed.notify_all()
+            self._notify()
 
     @property
     def _is_idle(self) -> bool:
@@ -173,7 +179,7 @@ class Wire(Endpoint):
     def _tell(self) -> None:
         """Something was decided in this thread: do what is to be done, and let the others look."""
         self._act()
-        self._changed.notify_all()
+        self._notify()
 
     def _act(self) -> None:
         """Do what the session says."""
@@ -230,7 +236,7 @@ class Wire(Endpoint):
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)  # It ends the polling of other threads.
         self._release()
-        self._changed.notify_all()
+        self._notify()
 
     def _release(self) -> None:
         """Close the socket, unless a thread still polls it: the number of its descriptor must not be used again yet."""

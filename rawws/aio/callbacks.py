@@ -199,14 +199,12 @@ class CallbackServer(Listener[Made]):
     def _meet(self, ws: Made, request: Request) -> None:
         if self._process_request is not None:
             super()._meet(ws, request)
-            return
-        is_open = self._answer(ws, request, None)
-        self._has_answered(ws, is_open)
-        if is_open:
+        elif self._is_let_in(ws, request, None):
             ws.opened()
 
-    async def _handle(self, ws: Made) -> None:
-        ws.opened()
+    async def _converse(self, ws: Made, request: Request) -> None:
+        if await self._receive(ws, request):
+            ws.opened()
 
 
 def serve_callbacks(

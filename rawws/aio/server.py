@@ -171,32 +171,31 @@ class Listener(Generic[Made]):
         task.add_done_callback(self._tasks.discard)
 
     async def _converse(self, ws: Made, request: Request) -> None:
-        """All of one connection, from its request to its end."""
-        try:
-            is_open = await self._receive(ws, request)
-            self._has_answered(ws, is_open)
-            if is_open:
-                await self._handle(ws)
-            await ws.wait_closed()
-        except asyncio.CancelledError:
-            ws.abort()
-            ws.on_gone(self._opening.discard)
-            raise
-
-    async def _handle(self, ws: Made) -> None:
-        """What is done with an open connection."""
+        """What a task does for a connection, from its request on."""
         raise NotImplementedError
 
     async def _receive(self, ws: Made, request: Request) -> bool:
         """Answer the opening handshake; whether the connection is open now."""
         try:
             response = None if self._process_request is None else self._process_request(request)
-            if response is not None and inspect.isawaitable(response):
+            if inspect.isawaitable(response):
                 response = await response
+        except asyncio.CancelledError:
+            ws.abort()
+            ws.on_gone(self._opening.discard)
+            raise
         except Exception:
             _logger.exception("a hook of the opening handshake raised")
             response = Response(500)
-        return self._answer(ws, request, response)
+        return self._is_let_in(ws, request, response)
+
+    def _is_let_in(self, ws: Made, request: Request, response: Response | None) -> bool:
+        is_open = self._answer(ws, request, response)
+        ws.on_gone((self._open if is_open else self._opening).discard)
+        if is_open:
+            self._open.add(ws)
+            self._opening.discard(ws)
+        return is_open
 
     def _answer(self, ws: Made, request: Request, response: Response | None) -> bool:
         try:
@@ -209,12 +208,6 @@ class Listener(Generic[Made]):
             ws.answer(request, self._reception, Response(500))
         return False
 
-    def _has_answered(self, ws: Made, is_open: bool) -> None:
-        ws.on_gone((self._open if is_open else self._opening).discard)
-        if is_open:
-            self._open.add(ws)
-            self._opening.discard(ws)
-
 
 class Server(Listener[WebSocket]):
     """A WebSocket server, as `serve` makes it."""
@@ -226,17 +219,24 @@ class Server(Listener[WebSocket]):
     def _make(self, *args: Any) -> WebSocket:
         return WebSocket(*args)
 
-    async def _handle(self, ws: WebSocket) -> None:
-        code = CloseCode.NORMAL
+    async def _converse(self, ws: WebSocket, request: Request) -> None:
+        """All of one connection.  One coroutine does it: each more would be there as long as the connection."""
         try:
-            await self._handler(ws)
-        except ConnectionClosed:
-            pass
-        except Exception:
-            _logger.exception("the handler of a connection raised")
-            code = CloseCode.INTERNAL_ERROR
-        if ws.state is State.OPEN:
-            ws.start_close(code)
+            if await self._receive(ws, request):
+                code = CloseCode.NORMAL
+                try:
+                    await self._handler(ws)
+                except ConnectionClosed:
+                    pass
+                except Exception:
+                    _logger.exception("the handler of a connection raised")
+                    code = CloseCode.INTERNAL_ERROR
+                if ws.state is State.OPEN:
+                    ws.start_close(code)
+            await ws.wait_closed()
+        except asyncio.CancelledError:
+            ws.abort()
+            raise
 
 
 def serve(

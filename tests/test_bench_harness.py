@@ -121,6 +121,7 @@ def test_ctrl_c_keeps_what_was_measured():
 
     assert rounds.interrupted
     assert [1.0, 2.0] == rounds.results.cell("short", "a").values
+    assert 2 == rounds.results.runs[0]["rounds"]
 
 
 def test_a_scenario_may_have_no_meaning_for_a_contender():

@@ -46,7 +46,8 @@ class Rounds:
             gc.enable()
             progress("")
         others, stolen = machine.others(before, machine.busy())
-        effort = {"rounds": self._effort.rounds, "seconds": self._effort.seconds, "seed": self._effort.seed}
+        rounds = max((len(cell.values) for of in self.results.cells.values() for cell in of.values()), default=0)
+        effort = {"rounds": rounds, "seconds": self._effort.seconds, "seed": self._effort.seed}
         cores = {"load core": self._effort.load_core, "contender core": self._effort.contender_core}
         shares = {"taken by others": round(others, 3), "taken by the host": round(stolen, 3)}
         setting["minutes"] = f"{(time.time() - began) / 60:.1f}"

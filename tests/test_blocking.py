@@ -336,6 +336,26 @@ class TestBlocks:
         thread.join(5)
         assert not thread.is_alive()
 
+    def test_take_what_came_at_once_as_they_like(self) -> None:
+        """Of messages that came together one may be received whole, the next in pieces, and so on."""
+        with connected() as (ws, peer):
+            peer.sendall(b"".join(frame(TEXT, text) for text in "abcd"))
+
+            assert ["a", ["b"], "c", ["d"]] == [ws.recv(), [*ws.recv_streaming()], ws.recv(), [*ws.recv_streaming()]]
+
+    def test_are_not_held_up_by_what_waits(self) -> None:
+        """Who asks many things, and then receives, is heard at once, though messages wait that he has not received."""
+        with connected() as (ws, peer):
+            peer.sendall(frame(TEXT, "a") + frame(TEXT, "b"))
+            assert "a" == ws.recv()
+            for _ in range(64):
+                ws.send(b"?")
+            received = b""
+            while len(received) < 64 * 7:
+                received += peer.recv(1000)
+
+            assert "b" == ws.recv()
+
 
 def echo(ws: WebSocket) -> None:
     for message in ws:

@@ -10,7 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE, CORE, TESTS = ROOT / "rawws", ROOT / "rawws" / "core", ROOT / "tests"
 
-LEFT_TO_RIGHT = "rules errors settings agreement events masking frames headers states deflate messages"
+LEFT_TO_RIGHT = (
+    "rules errors settings agreement events keys speedups masking frames headers heads states codec deflate messages"
+)
 FLOORS: tuple[tuple[str, ...], ...] = (
     *((f"rawws.core.{name}",) for name in LEFT_TO_RIGHT.split()),
     ("rawws.records",),

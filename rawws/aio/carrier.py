@@ -59,6 +59,32 @@ def _beneath(transport: Any) -> tuple[asyncio.Transport, ...]:
 class Carrier(Endpoint, asyncio.BufferedProtocol):
     """A connection over a transport of asyncio."""
 
+    # With over thirty attributes an object has a dict of 1.5 KiB; what an application adds is beside these.
+    __slots__ = (
+        "_beneath",
+        "_buffer",
+        "_eof",
+        "_flush_is_due",
+        "_gathered",
+        "_gathers",
+        "_hung_up",
+        "_inbox",
+        "_is_behind",
+        "_is_gone",
+        "_loop",
+        "_on_made",
+        "_on_opening",
+        "_paused",
+        "_sent_in_a_row",
+        "_session",
+        "_tap",
+        "_timer",
+        "_transport",
+        "_turn",
+        "_until_gone",
+        "_when_gone",
+    )
+
     def begin(
         self,
         connection: Connection,

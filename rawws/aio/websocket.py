@@ -29,6 +29,16 @@ class WebSocket(Carrier):
     `connect` and `serve` make it.
     """
 
+    __slots__ = (
+        "_fragments",
+        "_in_a_row",
+        "_may_wake_at_once",
+        "_pongs",
+        "_receiver",
+        "_row_ends",
+        "_writers",
+    )
+
     def __init__(
         self,
         connection: Connection,

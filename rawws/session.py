@@ -164,7 +164,13 @@ class Session:
             if self._full or not (events := connection.next_events()):
                 break
             if has_room and _are_messages(events):
-                self._keep(events)
+                self._charge += sum(map(len, events)) + OVERHEAD * len(events)
+                self._hungry = False
+                if self._messages or self._behind:
+                    self._put_behind(events)
+                else:
+                    events.reverse()
+                    self._messages = events
             else:
                 for event in events:
                     self._note(event, now)
@@ -402,15 +408,12 @@ class Session:
         ends = self.ending is not None or self.connection.close_sent is not None
         return not ends and self.handed_out - self._congested_at > self.patience.write_high
 
-    def _keep(self, run: list[str | bytes]) -> None:
-        """A run of messages waits for the application."""
-        self._hungry = False
-        self._charge += sum(map(len, run)) + OVERHEAD * len(run)
+    def _put_behind(self, run: list[str | bytes]) -> None:
+        """A run of messages waits behind others."""
         if self._behind:
             self._behind += run
         else:
-            run.reverse()
-            self._messages = run + self._messages if self._messages else run
+            self._messages = run[::-1] + self._messages
 
     def _store(self, message: Item) -> None:
         # Where there is no room, and nobody waits for it: what is kept is the beginning of what came, with no gap.

@@ -1047,6 +1047,19 @@ def test_taking_all_at_once_makes_room() -> None:
 
 
 @both_roles
+def test_the_first_deadline_is_known_without_doing_anything(role: Role) -> None:
+    """A transport may look at it alone: nothing is handed out by that."""
+    session = start(role, ping_interval=20)
+    session.connection.send_text("one")
+    session.close(1000, "", 3.0)
+
+    assert 8.0 == session.wake_at
+    assert 8.0 == session.todo().wake_at
+    session.abort(4.0)
+    assert None is session.wake_at
+
+
+@both_roles
 def test_a_run_behind_a_chunk_is_kept_whole(role: Role) -> None:
     """There is room for a run if there is room for its first message, whatever waits in front of it."""
     session = start(role, receive_high=200)

@@ -11,8 +11,8 @@ out when all of them are dealt with, and at the latest in the next turn of the l
 import asyncio
 from collections.abc import Callable
 from typing import Any, Self, TypeAlias
-from weakref import WeakKeyDictionary
 
+from rawws.aio import reads
 from rawws.aio.turn import turn_of
 from rawws.core.connection import Connection, Wants
 from rawws.core.errors import NotOpen
@@ -25,8 +25,6 @@ from rawws.session import Patience, Session
 Data: TypeAlias = str | bytes | bytearray | memoryview
 OnOpening: TypeAlias = Callable[[Any, Request | Connected | Rejected | None], object]
 
-RECEIVE_SIZE = 64 * 1024
-"""One read at the most: what a turn of the loop may spend on one connection."""
 GATHER_SIZE = 16 * 1024
 """Of messages, before they are compressed."""
 FAIR_SHARE = 64
@@ -35,16 +33,6 @@ FAIR_SIZE = 16 * 1024
 """So many bytes of a message count as another one: a turn is over after a MiB, which may have come as a KiB."""
 FAIR_TIME = 0.002
 """Seconds after which others have a turn, if a message was dealt with."""
-
-# One for each loop: what is read into it is taken out before anything else can happen there.
-_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
-
-
-def _buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
-    buffer = _buffers.get(loop)
-    if buffer is None:
-        buffer = _buffers[loop] = memoryview(bytearray(RECEIVE_SIZE))
-    return buffer
 
 
 def _beneath(transport: Any) -> tuple[asyncio.Transport, ...]:
@@ -62,7 +50,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
     # With over thirty attributes an object has a dict of 1.5 KiB; what an application adds is beside these.
     __slots__ = (
         "_beneath",
-        "_buffer",
+        "_buffers",
         "_eof",
         "_flush_is_due",
         "_gathered",
@@ -75,6 +63,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         "_on_made",
         "_on_opening",
         "_paused",
+        "_read",
         "_sent_in_a_row",
         "_session",
         "_tap",
@@ -95,7 +84,8 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
     ) -> Self:
         """Be this connection: to be called once, before there is a transport."""
         self._loop = asyncio.get_running_loop()
-        self._buffer = _buffer_of(self._loop)
+        self._buffers = reads.buffers_of(self._loop)
+        self._read = reads.FIRST  # which of them is next
         self._turn = turn_of(self._loop)
         self._session = Session(connection, self._loop.time(), patience)
         self._on_opening: OnOpening | None = on_opening
@@ -245,17 +235,20 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         self._act()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
+        return self._buffers[self._read]
 
     def buffer_updated(self, nbytes: int) -> None:
-        data = bytes(self._buffer[:nbytes])
+        data = bytes(self._buffers[-1][:nbytes])
         if self._tap is not None:
             self._tap.received(data)  # What it raises ends the connection: so asyncio does.
-        self._session.receive_data(data, self._loop.time())
+        now = self._loop.time()
+        self._session.receive_data(data, now)
         if self._on_opening is None:
             self._tell(True)
         else:
             self._react()
+        if nbytes == reads.SIZES[self._read]:
+            self._read = reads.after(self._read, self._loop.time() - now)
 
     def eof_received(self) -> bool:
         self._eof = True

@@ -15,6 +15,7 @@ with serve(handler, "localhost", 8765) as server:
 from rawws.blocking.client import connect, reconnect
 from rawws.blocking.many import broadcast
 from rawws.blocking.server import Server, serve
-from rawws.blocking.websocket import PongWaiter, WebSocket
+from rawws.blocking.websocket import WebSocket
+from rawws.blocking.wire import PongWaiter
 
 __all__ = ["PongWaiter", "Server", "WebSocket", "broadcast", "connect", "reconnect", "serve"]

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from rawws.blocking.flusher import FLUSHER
-from rawws.blocking.wire import Wire
+from rawws.blocking.wire import PongWaiter, Wire
 from rawws.core.connection import Connection
 from rawws.core.errors import NotOpen
 from rawws.core.events import Chunk
@@ -56,7 +56,6 @@ class WebSocket(Wire):
         self._answering: int | None = None  # the thread that has received, and not sent anything since
         self._gathered = 0
         self._fragments = threading.RLock()
-        self._addresses = _address(sock.getsockname), _address(sock.getpeername)
 
     # --- Receiving ------------------------------------------------------------------------------------------------
 
@@ -306,7 +305,7 @@ class WebSocket(Wire):
                     raise
             return bool(self._out) and not self._gone
 
-    def ping(self, payload: bytes | str | None = None) -> "PongWaiter":
+    def ping(self, payload: bytes | str | None = None) -> PongWaiter:
         """Send a Ping (section 5.5.2); `wait` on what it gives back for the Pong.
 
         Args:
@@ -394,51 +393,3 @@ class WebSocket(Wire):
             self._session.proceed(monotonic())
             self._tell()
         return opened
-
-    # --- What it is connected to ----------------------------------------------------------------------------------
-
-    @property
-    def local_address(self) -> Any:
-        """Our address, as a socket gives it: (host, port) and more, or a path."""
-        return self._addresses[0]
-
-    @property
-    def remote_address(self) -> Any:
-        """The peer's."""
-        return self._addresses[1]
-
-
-class PongWaiter:
-    """A Ping that waits for its Pong."""
-
-    def __init__(self, ws: WebSocket, number: int) -> None:
-        self._ws = ws
-        self._number = number
-
-    @property
-    def answered(self) -> bool:
-        """Whether the Pong has come, to this Ping or to a later one (section 5.5.3)."""
-        return self._ws._session.acknowledged >= self._number
-
-    def wait(self, timeout: float | None = None) -> float:
-        """Wait for the Pong; the latency in seconds.
-
-        Raises:
-            TimeoutError: it did not come in time.
-            ConnectionClosed: the connection ended first.
-        """
-        ws = self._ws
-        with ws._lock:
-            ended = ws._until(lambda: self.answered or ws._session.ending is not None, timeout)
-            if self.answered and ws.latency is not None:
-                return ws.latency
-        if ended:
-            raise ws._why_closed()
-        raise TimeoutError(f"no Pong within {timeout} s")
-
-
-def _address(of: Callable[[], Any]) -> Any:
-    try:
-        return of()
-    except OSError:
-        return None

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from math import ceil
 from time import monotonic
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from rawws.core.connection import Connection
 from rawws.endpoint import Endpoint, Tap
@@ -59,9 +59,20 @@ class Wire(Endpoint):
         self._hung_up = False
         self._gone = False
         self._look_at = 0.0
+        self._addresses = _address(sock.getsockname), _address(sock.getpeername)
         # Another thread may set a deadline while one polls: it does not poll for longer than the shortest of them.
         times = patience.writing, patience.closing, patience.ping_timeout
         self._short = min((time for time in times if time is not None), default=None)
+
+    @property
+    def local_address(self) -> Any:
+        """Our address, as a socket gives it: (host, port) and more, or a path."""
+        return self._addresses[0]
+
+    @property
+    def remote_address(self) -> Any:
+        """The peer's."""
+        return self._addresses[1]
 
     def _until(self, ready: Callable[[], bool], timeout: float | None = None, drains: bool = False) -> bool:
         """Wait until it is `ready`, and keep the connection going meanwhile; False when the time is over.
@@ -244,6 +255,35 @@ class Wire(Endpoint):
             self._sock.close()
 
 
+class PongWaiter:
+    """A Ping that waits for its Pong."""
+
+    def __init__(self, ws: Wire, number: int) -> None:
+        self._ws = ws
+        self._number = number
+
+    @property
+    def answered(self) -> bool:
+        """Whether the Pong has come, to this Ping or to a later one (section 5.5.3)."""
+        return self._ws._session.acknowledged >= self._number
+
+    def wait(self, timeout: float | None = None) -> float:
+        """Wait for the Pong; the latency in seconds.
+
+        Raises:
+            TimeoutError: it did not come in time.
+            ConnectionClosed: the connection ended first.
+        """
+        ws = self._ws
+        with ws._lock:
+            ended = ws._until(lambda: self.answered or ws._session.ending is not None, timeout)
+            if self.answered and ws.latency is not None:
+                return ws.latency
+        if ended:
+            raise ws._why_closed()
+        raise TimeoutError(f"no Pong within {timeout} s")
+
+
 def watch_for(sock: socket.socket, read: bool, write: bool) -> Watch:
     """What waits until the socket can be read, or written."""
     if hasattr(select, "poll"):
@@ -257,3 +297,10 @@ def watch_for(sock: socket.socket, read: bool, write: bool) -> Watch:
         return [(0, 1)] * len(readable) + [(0, WRITABLE)] * len(writable)
 
     return watch
+
+
+def _address(of: Callable[[], Any]) -> Any:
+    try:
+        return of()
+    except OSError:
+        return None

@@ -799,6 +799,19 @@ def test_a_compressing_connection_is_copied_with_its_windows(role: Role) -> None
 
 
 @each_role
+def test_a_compressor_may_rest_at_any_time(role: Role) -> None:
+    """It lets go of its window between messages only, so that the peer reads all of it."""
+    sender, receiver = Connection(role, DEFLATE, random=Keys()), Connection(role.peer, DEFLATE)
+    for more in (False, True, False, False):
+        sender.send_text("Hello " * 50, more, compress=True)
+        sender.rest()
+        sender.rest()
+    Connection(role).rest()
+
+    assert ["Hello " * 50, "Hello " * 100, "Hello " * 50] == feed(receiver, sender.data_to_send())
+
+
+@each_role
 def test_a_compressing_connection_is_pickled_between_messages(role: Role) -> None:
     """It can read on, and what it sends needs nothing that was said before."""
     pair = Pair(Connection(Role.CLIENT, DEFLATE, random=Keys()), Connection(Role.SERVER, DEFLATE))

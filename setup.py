@@ -34,6 +34,7 @@ setup(
     ext_modules=[speedups] if wanted else [],
     options={
         "build": {"build_base": elsewhere.name},
+        "egg_info": {"egg_base": elsewhere.name},
         "bdist_wheel": {"py_limited_api": "cp311" if wanted and ABI3 else False},
     },
 )

@@ -31,7 +31,7 @@ def serve(sock: socket.socket) -> None:
 
 def answer(session: Session, connection: ServerConnection) -> None:
     while session.opening:
-        session.opening.popleft()
+        session.opening.pop(0)
         connection.accept()
         session.proceed(monotonic())
     with contextlib.suppress(ConnectionClosed):

@@ -197,7 +197,7 @@ def test_a_second_run_takes_the_place_of_the_same_cells(tmp_path):
 @pytest.mark.parametrize("plot", ["bars", "lines"])
 def test_a_plot_follows_the_page(plot):
     """One picture, with colours for light pages and for dark ones, and no colour that stands for another left over."""
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="there is no matplotlib")
     from bench.harness import plots
 
     figures = {"tcp": [1.0] * 6, "rawws": [2.0] * 6, "peer": [90.0] * 6}

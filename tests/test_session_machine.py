@@ -144,8 +144,8 @@ class Side:
         size = len(message) // (cuts + 1) + 1
         pieces = [message[at : at + size] for at in range(0, len(message), size)] or [message]
         try:
-            for piece in pieces:
-                self._send(piece, more=piece is not pieces[-1])
+            for left, piece in zip(range(len(pieces) - 1, -1, -1), pieces):
+                self._send(piece, more=left > 0)
         except NotOpen:
             assert self.todo.drop or self.session.ending is not None or self.session.connection.close_sent is not None
         else:

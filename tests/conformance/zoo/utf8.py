@@ -30,7 +30,7 @@ class _Reader(Reassembly):
         except ValueError:
             raise ProtocolError(rules.TEXT_NOT_UTF8, "", offset) from None
 
-    def keep(self, piece: bytes) -> None:
+    def keep(self, checked: str | bytes, size: int) -> None:
         """It is kept already."""
 
 

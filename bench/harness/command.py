@@ -87,6 +87,9 @@ def main(arguments: Sequence[str]) -> int:
         return WRONG_ARGUMENTS
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Whoever reads it has read enough.
+        return SUCCESS
 
 
 def _main(options: argparse.Namespace) -> int:

@@ -380,6 +380,16 @@ class TestSockets:
                 received += peer.recv(1000)
             assert [0x8A, 0x81, 0x88] == [received[0], received[7], received[-6]]
 
+    def test_may_end_right_behind_a_message(self) -> None:
+        """What the kernel has taken is sent: `send` does not tell of an end that it sees after that."""
+        with connected() as (ws, peer):
+            peer.shutdown(socket.SHUT_WR)
+            ws.send("Hello")
+
+            assert 6 + 5 == len(peer.recv(100))
+            with pytest.raises(ConnectionClosed):
+                ws.send("?")
+
     @pytest.mark.parametrize("error", [errno.EPIPE, errno.ECONNRESET, errno.ETIMEDOUT, errno.EHOSTUNREACH])
     def test_may_fail_to_send(self, error: int) -> None:
         """When sending fails, what the peer said before can still be received; `send` tells of it."""

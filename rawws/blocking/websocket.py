@@ -269,6 +269,7 @@ class WebSocket(Wire):
         What others queue meanwhile is not waited for: with messages for many there might be no end to it.
         """
         session, end = self._session, self._session.handed_out
+        written = not (self._out or self._unwritable)
         if now is None:
             now = monotonic()
         if self._out:
@@ -276,7 +277,8 @@ class WebSocket(Wire):
         elif now >= self._look_at:
             self._work(now, now)
             self._act()
-        if self._unwritable or (self._out and session.over and not session.has_written(end)):
+        # What the kernel has taken is sent, though the connection may have ended since then.
+        if not written and (self._unwritable or (self._out and session.over and not session.has_written(end))):
             raise self._why_closed()
 
     def offer(self, message: Prepared, limit: int | None = None) -> bool:

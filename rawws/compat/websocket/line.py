@@ -67,7 +67,6 @@ class Line(WebSocket):
                 )
             kind = self._begun or opcode
             self._send(data.decode() if kind is Opcode.TEXT else data, more, None)
-            self.flush()
             self._begun = kind if more else None
 
     def leave(self, code: int, reason: str, timeout: float | None) -> None:

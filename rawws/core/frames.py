@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from rawws.core import rules
 from rawws.core.errors import ProtocolError
-from rawws.core.masking import apply_mask
+from rawws.core.masking import apply_mask, mask_short
 from rawws.core.rules import Rule
 from rawws.core.settings import Role
 from rawws.core.speedups import in_c_if_there
@@ -169,7 +169,10 @@ def encode_whole(first: int, payload: bytes, key: bytes | None) -> bytes:
     >>> encode_whole(0x81, b"Hello", None).hex(" ")
     '81 05 48 65 6c 6c 6f'
     """
-    head = _header(first, len(payload), key)
+    size = len(payload)
+    if key is not None and size < 126:
+        return _two_bytes(first, 0x80 | size) + mask_short(payload, key)
+    head = _header(first, size, key)
     return head + payload if key is None else head + apply_mask(payload, key)
 
 

@@ -11,8 +11,15 @@ from rawws.core.speedups import in_c_if_there
 
 LONG = 700
 """From this many bytes on, tables are faster than big integers, three times for 64 KiB."""
+SHORT = 125
+"""Up to this many, a frame has the shortest header, and what is behind it is masked in one go."""
 
 _number = int.from_bytes
+
+# `key * _REPEATED[size] >> _TOO_MUCH[size]` is a key again and again, over itself and `size` bytes behind it; all of it
+# as numbers.
+_REPEATED = [_number(b"\0\0\0\1" * (size // 4 + 2)) for size in range(SHORT + 1)]
+_TOO_MUCH = [32 - 8 * (size % 4) for size in range(SHORT + 1)]
 
 
 @in_c_if_there
@@ -47,6 +54,34 @@ def _apply_to_long(data: bytes | bytearray | memoryview, key: bytes) -> bytes:
 @cache
 def _xor_table(byte: int) -> bytes:
     return bytes(other ^ byte for other in range(256))
+
+
+def mask_short(payload: bytes | bytearray | memoryview, key: bytes) -> bytes:
+    """The key, and behind it the payload, masked: as they stand in a frame, in one go.  For `SHORT` bytes at most.
+
+    Raises:
+        TypeError, ValueError: as `apply_mask`.
+
+    >>> mask_short(b"Hello", bytes.fromhex("37fa213d")).hex(" ")
+    '37 fa 21 3d 7f 9f 4d 51 58'
+    """
+    if len(key) != 4:
+        raise ValueError(f"a key of {len(key)} bytes, not 4")
+    size = len(payload)
+    # There is nothing in front of the payload, so the key stays what it is.
+    return (_number(payload) ^ (_number(key) * _REPEATED[size] >> _TOO_MUCH[size])).to_bytes(size + 4)
+
+
+def unmask_short(masked: bytes) -> bytes:
+    """The payload behind a key.  For `SHORT` bytes at most.
+
+    >>> unmask_short(bytes.fromhex("37fa213d 7f9f4d5158"))
+    b'Hello'
+    """
+    size = len(masked) - 4
+    number = _number(masked)
+    # The key is masked with itself, and so vanishes.
+    return (number ^ ((number >> 8 * size) * _REPEATED[size] >> _TOO_MUCH[size])).to_bytes(size)
 
 
 def rotate(key: bytes, count: int) -> bytes:

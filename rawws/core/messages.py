@@ -14,7 +14,7 @@ from rawws.core.agreement import Decompressor
 from rawws.core.errors import ProtocolError
 from rawws.core.events import Event
 from rawws.core.frames import RSV1, FrameHeader, Opcode
-from rawws.core.masking import apply_mask
+from rawws.core.masking import apply_mask, unmask_short
 from rawws.core.settings import Limits
 from rawws.core.speedups import in_c_if_there
 
@@ -263,9 +263,9 @@ def take_plain(data: bytes, start: int, masked: bool, limit: int, out: list[Even
         The position behind the last message taken.
     """
     end = len(data)
-    overhead = 6 if masked else 2
+    overhead, bit = (6, 0x80) if masked else (2, 0)
     while end - start >= overhead:
-        first, length = data[start], data[start + 1] - 0x80 * masked
+        first, length = data[start], data[start + 1] - bit
         begin = start + overhead
         if not 0 <= length < 126:
             more = {126: 2, 127: 8}.get(length, 0)
@@ -276,9 +276,12 @@ def take_plain(data: bytes, start: int, masked: bool, limit: int, out: list[Even
         stop = begin + length
         if first not in (0x81, 0x82) or length > limit or stop > end:
             break
-        payload = data[begin:stop]
-        if masked:
-            payload = apply_mask(payload, data[begin - 4 : begin])
+        if not masked:
+            payload = data[begin:stop]
+        elif length < 126:
+            payload = unmask_short(data[begin - 4 : stop])
+        else:
+            payload = apply_mask(data[begin:stop], data[begin - 4 : begin])
         try:
             out.append(payload.decode() if first == 0x81 else payload)
         except UnicodeDecodeError:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawws.core.masking import LONG, apply_mask, rotate
+from rawws.core.masking import LONG, SHORT, apply_mask, mask_short, rotate, unmask_short
 from tests.wire import KEY, octets, xor
 
 KEYS = st.binary(min_size=4, max_size=4)
@@ -48,3 +48,21 @@ def test_masking_twice_gives_back_what_was_there(data: bytes, key: bytes) -> Non
 def test_a_payload_may_be_masked_piece_by_piece(data: bytes, key: bytes, at: int) -> None:
     """With the key turned by as many bytes as came before, the pieces join to what the whole would be."""
     assert apply_mask(data, key) == apply_mask(data[:at], key) + apply_mask(data[at:], rotate(key, len(data[:at])))
+
+
+@pytest.mark.parametrize("size", range(SHORT + 1))
+def test_a_short_payload_is_masked_and_unmasked_together_with_its_key(size: int) -> None:
+    """Of every size that the shortest header can tell: the bytes are those of masking it alone."""
+    data = bytes(i * 7 % 256 for i in range(size))
+    for key in (KEY, bytes(4), b"\0\0\0\1", b"\xff" * 4):
+        masked = mask_short(data, key)
+
+        assert key + xor(data, key) == masked
+        assert data == unmask_short(masked)
+
+
+@given(st.binary(max_size=SHORT), KEYS)
+def test_a_short_payload_of_any_bytes_keeps_its_zeros(data: bytes, key: bytes) -> None:
+    """Also those in front, which a number has not."""
+    assert key + apply_mask(data, key) == mask_short(data, key)
+    assert data == unmask_short(mask_short(data, key))

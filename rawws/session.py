@@ -62,7 +62,7 @@ class Session:
         self._messages: list[str | bytes] = []  # those that wait, the next one last
         self._behind: list[Item] = []  # what waits behind these, if it is not messages only, the next one first
         self._charge = 0  # the memory of what is in there
-        self._pieces = Pieces()
+        self._pieces: Pieces | None = None  # of a message that comes in chunks
         self._asked = False  # the application takes messages at all
         self._hungry = False  # and waits for one
         self._finished = False  # the ending was acted upon
@@ -73,7 +73,7 @@ class Session:
         self._taken = 0  # of these, bytes that the kernel took
         self._congested = False
         self._congested_at = 0  # so many were handed out when it became so
-        self._pings: list[tuple[int, bytes, float]] = []
+        self._pings: tuple[tuple[int, bytes, float], ...] = ()
         self._ping_count = 0
         self._full = False  # there was no room for what came
         self._deaf = False  # after our Close there was none either: nothing more is kept
@@ -198,9 +198,9 @@ class Session:
         while (item := self.next_item(now)) is not None:
             if isinstance(item, (str, bytes)):
                 return item
-            if isinstance(item, Chunk) and (whole := self._pieces.whole(item)) is not None:
+            if isinstance(item, Chunk) and (whole := self._in_pieces().whole(item)) is not None:
                 return whole
-        self._pieces.abandon()
+        self.abandon()
         return None
 
     def next_messages(self, now: float) -> list[str | bytes]:
@@ -208,7 +208,8 @@ class Session:
         messages = self._messages
         if not messages and not self._behind and self.ending is None:
             self._asked = self._hungry = True
-            self._pieces.abandon()
+            if self._pieces is not None:
+                self._pieces.abandon()
             return []
         if self._behind or not messages:
             message = self.next_message(now)
@@ -228,17 +229,18 @@ class Session:
         Raises:
             ConnectionClosed: as `next_message`.
         """
-        chunk = self._pieces.begun()
+        chunk = None if self._pieces is None else self._pieces.begun()
         while chunk is None and (message := self.next_item(now)) is not None:
             if isinstance(message, (str, bytes)):
                 return Chunk(message, first=True, last=True)
             if isinstance(message, Chunk):
-                chunk = self._pieces.next(message)
+                chunk = self._in_pieces().next(message)
         return chunk
 
     def abandon(self) -> None:
         """Throw away the rest of the message that `next_chunk` has begun to give out, if there is one."""
-        self._pieces.abandon()
+        if self._pieces is not None:
+            self._pieces.abandon()
 
     def next_item(self, now: float) -> Item | None:
         """The next of what came, as it came: a message, a piece of one, with `tells_controls` a Ping or a Pong.
@@ -253,7 +255,7 @@ class Session:
         else:
             if self.ending is not None:
                 self._finish(now)
-                self._pieces = Pieces()  # Of a message that nobody will complete.
+                self._pieces = None  # Of a message that nobody will complete.
                 raise ConnectionClosed(self.ending)
             self._hungry = True
             return None
@@ -288,8 +290,7 @@ class Session:
             payload = number.to_bytes(4, "big")
         self.connection.ping(payload)
         self._ping_count = number
-        self._pings.append((number, bytes(payload), now))
-        del self._pings[: -self.MOST_PINGS]
+        self._pings = (*self._pings, (number, bytes(payload), now))[-self.MOST_PINGS :]
         if self.ending is None:
             self._set(PING_AT, now, self.patience.ping_interval)
             if PONG_BY not in self._deadlines:
@@ -424,6 +425,12 @@ class Session:
             self._hungry = False
             self._charge += len(message.data if isinstance(message, Chunk) else message) + OVERHEAD
 
+    def _in_pieces(self) -> Pieces:
+        """The message that comes in chunks."""
+        if self._pieces is None:
+            self._pieces = Pieces()
+        return self._pieces
+
     def _read_on(self, now: float) -> None:
         """There is room again.  While nothing was read, a Pong may have lain in the kernel: its time begins anew."""
         if PONG_BY in self._deadlines:
@@ -451,7 +458,8 @@ class Session:
         # 5.5.3: a Pong may answer "only the most recently processed Ping frame", so it stands for the earlier ones too.
         answered = None
         while answered != payload:
-            self.acknowledged, answered, then = self._pings.pop(0)
+            (self.acknowledged, answered, then), *later = self._pings
+            self._pings = tuple(later)
             self.latency = now - then
 
     def _end(self, closed: Closed, now: float) -> None:

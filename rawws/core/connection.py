@@ -94,6 +94,10 @@ class Unfinished:
     """The memory of what waits."""
 
 
+NOTHING = Unfinished()
+"""While there is no such message."""
+
+
 class Connection:
     """One side of an open connection (sections 5 to 8).
 
@@ -145,7 +149,7 @@ class Connection:
         self._data = b""
         self._position = 0
         self._offset = 0  # where in the peer's stream `_data` begins
-        self._incoming = bytearray()
+        self._incoming: bytes | bytearray = b""
         self._eof = False
         self._ready: list[Event] = []  # what was read together and not given out yet, the next one last
         # The data frame that is being read, and the message that it belongs to.
@@ -158,7 +162,7 @@ class Connection:
         # What goes out.
         self._out: list[bytes] = []
         self._pongs = self._last_pong = 0  # automatic ones in `_out`, and where in there the newest is
-        self._sending = Unfinished()
+        self._sending = NOTHING
         self._failed = False
         self._settle(agreement)
         self.receive_data(initial_data)
@@ -183,8 +187,10 @@ class Connection:
             return
         if not (self._data or self._incoming):
             self._data = data
-        elif self._incoming or len(self._data) - self._position > len(data):
+        elif self._incoming:
             self._incoming += data
+        elif len(self._data) - self._position > len(data):
+            self._incoming = bytearray(data)
         else:
             # What is left is most often the beginning of a frame: put together at once, and copied once.
             self._data = self._data[self._position :] + data
@@ -273,7 +279,7 @@ class Connection:
             self._offset += self._position
             self._data = self._data[self._position :] + self._incoming
             self._position = 0
-            self._incoming.clear()
+            self._incoming = b""
         return came
 
     def _read_frame(self) -> bool:
@@ -415,8 +421,7 @@ class Connection:
         """The last event is known: nothing of what came after it is read."""
         self.closed = closed
         self._ready.append(closed)
-        self._data, self._position = b"", 0
-        self._incoming = bytearray()
+        self._data, self._incoming, self._position = b"", b"", 0
         self._message.begin(text=False)
         self._message.decompressor = None
         if self._eof:
@@ -564,7 +569,7 @@ class Connection:
         self._out.append(make(Opcode.CONTINUATION, payload, not more, 0))
         self.ours = following
         if not more:
-            self._sending = Unfinished()
+            self._sending = NOTHING
             for message in sending.behind:
                 self.send_prepared(message)
 

@@ -95,7 +95,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         self._beneath: tuple[asyncio.Transport, ...] = ()
         self._is_gone = False
         self._until_gone: list[asyncio.Future[None]] | None = None
-        self._when_gone: list[Callable[[Any], object]] | None = None
+        self._when_gone: tuple[Callable[[Any], object], ...] = ()
         self._eof = False
         self._hung_up = False
         self._paused = False
@@ -192,10 +192,8 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         """Have this called when the TCP connection is gone."""
         if self._is_gone:
             self._loop.call_soon(call, self)
-        elif self._when_gone is None:
-            self._when_gone = [call]
         else:
-            self._when_gone.append(call)
+            self._when_gone = (*self._when_gone, call)
 
     # --- What it is connected to ----------------------------------------------------------------------------------
 
@@ -230,8 +228,9 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         self._beneath = _beneath(transport)
         patience = self._session.patience
         transport.set_write_buffer_limits(patience.write_high, patience.write_low)
-        if self._on_made is not None:
-            self._on_made(self)
+        on_made, self._on_made = self._on_made, None
+        if on_made is not None:
+            on_made(self)
         self._act()
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -274,9 +273,9 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         for waiter in self._until_gone or ():
             if not waiter.done():
                 waiter.set_result(None)
-        for call in self._when_gone or ():
+        for call in self._when_gone:
             self._loop.call_soon(call, self)
-        self._when_gone = None
+        self._when_gone = ()
         self._react()
 
     # --- What is done about it ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl as tls
 from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Generic, Self, TypeAlias, TypeVar, Unpack
 
@@ -64,6 +65,10 @@ class Listener(Generic[Made]):
         self._opening: set[Made] = set()
         self._open: set[Made] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        # Made once, for all connections.
+        self._context = copy_context()
+        self._forget_opening, self._forget_open = self._opening.discard, self._open.discard
+        self._forget_task = self._tasks.discard
         self._closed = asyncio.Event()
         self._server: asyncio.Server | None = None
 
@@ -163,12 +168,12 @@ class Listener(Generic[Made]):
             self._meet(ws, event)
         else:
             # It is refused, or gone; until TCP has ended it counts.
-            ws.on_gone(self._opening.discard)
+            ws.on_gone(self._forget_opening)
 
     def _meet(self, ws: Made, request: Request) -> None:
-        task = asyncio.get_running_loop().create_task(self._converse(ws, request))
+        task = asyncio.get_running_loop().create_task(self._converse(ws, request), name="connection of rawws")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget_task, context=self._context)
 
     async def _converse(self, ws: Made, request: Request) -> None:
         """What a task does for a connection, from its request on."""
@@ -182,7 +187,7 @@ class Listener(Generic[Made]):
                 response = await response
         except asyncio.CancelledError:
             ws.abort()
-            ws.on_gone(self._opening.discard)
+            ws.on_gone(self._forget_opening)
             raise
         except Exception:
             _logger.exception("a hook of the opening handshake raised")
@@ -191,7 +196,7 @@ class Listener(Generic[Made]):
 
     def _is_let_in(self, ws: Made, request: Request, response: Response | None) -> bool:
         is_open = self._answer(ws, request, response)
-        ws.on_gone((self._open if is_open else self._opening).discard)
+        ws.on_gone(self._forget_open if is_open else self._forget_opening)
         if is_open:
             self._open.add(ws)
             self._opening.discard(ws)

@@ -15,7 +15,6 @@ nothing has changed.  Not thread-safe: hold one lock over a call and the writing
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from enum import Enum
 
 from rawws.core import rules
@@ -83,15 +82,17 @@ class Wants(Enum):
     """Close the TCP connection."""
 
 
-@dataclass(slots=True)
 class Unfinished:
     """A message that is being sent in fragments, and what waits behind it."""
 
-    opcode: Opcode = Opcode.TEXT
-    compressed: bool = False
-    behind: list[Prepared] = field(default_factory=list)
-    charge: int = 0
-    """The memory of what waits."""
+    __slots__ = ("behind", "charge", "compressed", "opcode")
+
+    def __init__(self, opcode: Opcode = Opcode.TEXT, compressed: bool = False) -> None:
+        self.opcode = opcode
+        self.compressed = compressed
+        self.behind: list[Prepared] = []
+        self.charge = 0
+        """The memory of what waits."""
 
 
 NOTHING = Unfinished()

@@ -22,6 +22,7 @@ CORE = [
     "frames",
     "headers",
     "heads",
+    "parsing",
     "states",
     "codec",
     "deflate",
@@ -133,9 +134,9 @@ def test_input_output_and_time_are_left_to_the_upper_floors(module: str) -> None
 
 
 @each_module
-def test_only_http1_knows_h11(module: str) -> None:
+def test_only_http1_and_its_parser_know_h11(module: str) -> None:
     """Everything else can be used without it."""
-    assert module == "core.http1" or "h11" not in imports(module)
+    assert module in ("core.http1", "core.parsing") or "h11" not in imports(module)
 
 
 @each_module

@@ -11,6 +11,7 @@ A compression sees the payload of messages, in parts, and knows nothing of frame
 them, masking, UTF-8 and limits are the connection's.
 """
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from rawws.core.settings import Role
@@ -64,7 +65,8 @@ class Terms(Protocol):
         """What undoes it on the other side."""
 
 
-class Agreement(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Agreement:
     """What the opening handshake settled.
 
     Attributes:

@@ -10,6 +10,7 @@ about: they bound the window, and forbid to keep it, for either direction.  `zli
 
 import zlib
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from rawws.core import rules
@@ -107,23 +108,9 @@ class Deflate:
     def accept(self, offer: Extension) -> "DeflateTerms | None":
         """What a server settles on; None to decline, if a parameter is unknown, not valid, or there twice."""
         try:
-            wanted = _read(offer, bare="client_max_window_bits")
+            return _settled(self, offer)
         except ValueError:
             return None
-        server_bits = min(self.server_max_window_bits, wanted.server_max_window_bits or LARGEST_WINDOW)
-        client_bits = min(self.client_max_window_bits, wanted.client_max_window_bits or LARGEST_WINDOW)
-        # 7.1.2.1: a limit that was asked for is confirmed, also if it is none; 7.1.2.2: a client that does not say so
-        # cannot limit its window.
-        confirm = server_bits < LARGEST_WINDOW or wanted.server_max_window_bits is not None
-        may_limit = client_bits < LARGEST_WINDOW and any(key == "client_max_window_bits" for key, _ in offer.parameters)
-        return replace(
-            wanted,
-            server_no_context_takeover=wanted.server_no_context_takeover or self.server_no_context_takeover,
-            client_no_context_takeover=wanted.client_no_context_takeover or self.client_no_context_takeover,
-            server_max_window_bits=server_bits if confirm else None,
-            client_max_window_bits=client_bits if may_limit else None,
-            wish=self,
-        )
 
     def check(self, answer: Extension) -> "DeflateTerms":
         """What a client settles on; raises `ValueError` if a parameter is unknown, not valid, or there twice."""
@@ -174,6 +161,27 @@ class DeflateTerms:
         if sender is Role.SERVER:
             return self.server_max_window_bits or LARGEST_WINDOW, not self.server_no_context_takeover
         return self.client_max_window_bits or LARGEST_WINDOW, not self.client_no_context_takeover
+
+
+# There are few that are valid, and nearly all clients offer one of two or three.
+@lru_cache(64)
+def _settled(wish: Deflate, offer: Extension) -> DeflateTerms:
+    """What a server settles on; raises `ValueError` to decline."""
+    wanted = _read(offer, bare="client_max_window_bits")
+    server_bits = min(wish.server_max_window_bits, wanted.server_max_window_bits or LARGEST_WINDOW)
+    client_bits = min(wish.client_max_window_bits, wanted.client_max_window_bits or LARGEST_WINDOW)
+    # 7.1.2.1: a limit that was asked for is confirmed, also if it is none; 7.1.2.2: a client that does not say so
+    # cannot limit its window.
+    confirm = server_bits < LARGEST_WINDOW or wanted.server_max_window_bits is not None
+    may_limit = client_bits < LARGEST_WINDOW and any(key == "client_max_window_bits" for key, _ in offer.parameters)
+    return replace(
+        wanted,
+        server_no_context_takeover=wanted.server_no_context_takeover or wish.server_no_context_takeover,
+        client_no_context_takeover=wanted.client_no_context_takeover or wish.client_no_context_takeover,
+        server_max_window_bits=server_bits if confirm else None,
+        client_max_window_bits=client_bits if may_limit else None,
+        wish=wish,
+    )
 
 
 def _read(extension: Extension, bare: str | None = None) -> DeflateTerms:

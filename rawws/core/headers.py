@@ -29,13 +29,13 @@ GivenHeaders: TypeAlias = Iterable[tuple[str | bytes, str | bytes]]
 ByName: TypeAlias = Mapping[bytes, list[bytes]]
 """The values of each field, in their order, without the blanks around them."""
 
-_TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BLANKS = b" \t"
 _VISIBLE = bytes(range(0x21, 0x7F))
 _IN_VALUE = _BLANKS + _VISIBLE + bytes(range(0x80, 0x100))
-_IN_HOST = re.escape(_TOKEN.translate(None, b"#^`|") + b"();,=")
+_IN_HOST = re.escape(TOKEN.translate(None, b"#^`|") + b"();,=")
 _HOST = re.compile(rb"(?:[%b]+|\[[:%b]+\])(?::[0-9]*)?" % (_IN_HOST, _IN_HOST))
-_NEXT_TOKEN = re.compile(rb"[ \t]*([" + re.escape(_TOKEN) + rb"]*)")
+_NEXT_TOKEN = re.compile(rb"[ \t]*([" + re.escape(TOKEN) + rb"]*)")
 _TARGET = re.compile(rb"/[!\"$-~]*")
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
@@ -45,7 +45,7 @@ _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 def is_token(value: bytes | bytearray) -> bool:
     """Whether it is a word of HTTP: not empty, and of letters, digits and some punctuation only."""
-    return bool(value) and not value.translate(None, _TOKEN)
+    return bool(value) and not value.translate(None, TOKEN)
 
 
 def is_plain(line: bytes) -> bool:
@@ -97,12 +97,12 @@ def values(headers: Headers, name: bytes) -> list[bytes]:
 
 def by_name(headers: Headers) -> ByName:
     """The fields ordered by their names, for who looks for many of them."""
-    found: dict[bytes, list[bytes]] = {}
+    found = {name: [value.strip(_BLANKS)] for name, value in headers}
+    if len(found) == len(headers):
+        return found
+    found = {name: [] for name in found}
     for name, value in headers:
-        if name in found:
-            found[name].append(value.strip(_BLANKS))
-        else:
-            found[name] = [value.strip(_BLANKS)]
+        found[name].append(value.strip(_BLANKS))
     return found
 
 
@@ -115,6 +115,12 @@ def joined(fields: ByName, name: bytes) -> bytes | None:
 def words(fields: ByName, name: bytes) -> list[bytes]:
     """The elements of a field that is a simple list, such as Connection or Upgrade, in lower case."""
     return [word.strip(_BLANKS) for word in b",".join(fields.get(name, ())).lower().split(b",")]
+
+
+def has_word(fields: ByName, name: bytes, word: bytes) -> bool:
+    """Whether `word`, in lower case, is among the `words` of this field."""
+    found = fields.get(name, ())
+    return (len(found) == 1 and found[0].lower() == word) or word in words(fields, name)
 
 
 def outgoing(headers: GivenHeaders) -> Headers:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from rawws.core.errors import RemoteProtocolError
-from rawws.core.headers import Headers, is_plain, is_token, quote
+from rawws.core.headers import TOKEN, Headers, is_plain, is_token, quote
 from rawws.core.rules import Rule
 from rawws.core.settings import Limits
 
@@ -62,13 +62,17 @@ class HeadReader:
         found = _HEAD.match(data, start)
         if found is None:
             return None
-        head = found.group()
+        head = found[0]
         limits = self._limits
-        fits = (
-            len(head) <= min(limits.header_line, limits.header_bytes - self._size)
-            and head.count(b"\n") <= limits.header_count + 2
-        )
-        return head if fits and not self._problem(head[: head.index(b"\n") + 1]) else None
+        size = len(head)
+        if (
+            size > limits.header_line
+            or size > limits.header_bytes - self._size
+            or head.count(b"\n") > limits.header_count + 2
+            or self._problem(head[: head.index(b"\n") + 1])
+        ):
+            return None
+        return head
 
     def _line_at(self, data: bytes, start: int, offset: int) -> bytes | None:
         """The line that begins at `start`, with its end; None while it is not all there."""
@@ -93,35 +97,30 @@ class HeadReader:
                 yield self._too_large, f"more than {self._limits.header_count} fields"
 
 
-def split_head(head: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """The first line of a whole head, and its fields as they were sent, without the blanks around a value.
+def split_field(line: bytes) -> tuple[bytes, bytes]:
+    """A field as it was sent, without the blanks around its value.
 
     Nothing else is judged: that is for who knows HTTP.
 
     Raises:
-        ValueError: a line is no field.
+        ValueError: it is no field.
     """
-    first, *lines = head[:-4].split(b"\r\n")
-    fields = []
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon:
-            raise ValueError(f"a field without a colon: {quote(line)}")
-        fields.append((name, value.strip(b" \t")))
-    return first, fields
+    name, colon, value = line.partition(b":")
+    if not colon:
+        raise ValueError(f"a field without a colon: {quote(line)}")
+    return name, value.strip(b" \t")
 
 
-_VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]\r\n")
+_REQUEST_LINE = re.compile(rb"[%b][^ ]* [^ ]* HTTP/[0-9]\.[0-9]\r\n" % re.escape(TOKEN))
 
 
 def request_line_problem(line: bytes) -> str:
     """Why this cannot be, or begin, the first line of a request; "" if it can."""
+    if _REQUEST_LINE.fullmatch(line) is not None:
+        return ""
     if line and not is_token(line[:1]):
         return f"it begins with {quote(line[:1])}"
-    words = line.split(b" ")
-    if line.endswith(b"\n") and (len(words) != 3 or _VERSION.fullmatch(words[2]) is None):
-        return quote(line)
-    return ""
+    return quote(line) if line.endswith(b"\n") else ""
 
 
 def status_line_problem(line: bytes) -> str:

@@ -19,7 +19,6 @@ While the handshake goes on, `state` is CONNECTING, sending a frame raises `Loca
 """
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -40,7 +39,8 @@ from rawws.core.headers import (
     outgoing,
     quote,
 )
-from rawws.core.heads import HeadReader, request_line_problem, split_head, status_line_problem, write_head
+from rawws.core.heads import HeadReader, request_line_problem, status_line_problem, write_head
+from rawws.core.parsing import FRAMING, parse_answer, parse_request, parse_switch, take_body
 from rawws.core.rules import Rule
 from rawws.core.settings import Limits, Role
 from rawws.core.states import ENDED
@@ -95,9 +95,6 @@ class Rejected(Opening):
     headers: Headers
     body: bytes
 
-
-# What is decided here, from the body.
-_FRAMING = (b"content-length", b"transfer-encoding")
 
 _PLAIN_TEXT: Headers = ((b"content-type", b"text/plain; charset=utf-8"),)
 
@@ -311,7 +308,7 @@ class ServerConnection(_Handshake):
         return self.request
 
     def _answer(self, status: int, headers: Headers, body: bytes, more: bool, ending: Closed) -> None:
-        fields = [field for field in headers if field[0].lower() not in _FRAMING]
+        fields = [field for field in headers if field[0].lower() not in FRAMING]  # What is decided here, from the body.
         bodiless = status in (204, 304)
         self._silent = bodiless or (self.request is not None and self.request.method == "HEAD")
         self._chunked = more and not bodiless and not self._asked_in_http_1_0()
@@ -406,7 +403,7 @@ class ClientConnection(_Handshake):
         return True
 
     def _take_answer(self, head: bytes) -> None:
-        switch = _parse_switch(head)
+        switch = parse_switch(head)
         if switch is not None:
             version, fields = switch
             if version < b"1.1":
@@ -415,9 +412,9 @@ class ClientConnection(_Handshake):
             self._open(agreement)
             self._ready.append(Connected(fields, agreement))
             return
-        http, answer = _parse_answer(head)
-        if answer.status_code >= 200:
-            self._rejected = _rejected(answer)
+        http, status, reason, fields = parse_answer(head)
+        if status >= 200:
+            self._rejected = Rejected(status, reason, fields, b"")
             self._http = http
             self._read_body(http)
         # Another 1xx goes before the answer, and is counted as part of it.
@@ -430,7 +427,7 @@ class ClientConnection(_Handshake):
         self._body_size += len(fresh)
         if fresh:
             http.receive_data(fresh)
-        body, whole = _take_body(http)
+        body, whole = take_body(http)
         self._rejected = replace(self._rejected, body=self._rejected.body + body)
         if whole or len(fresh) == room:
             # Nothing more of it is read, just as if the stream had ended here.
@@ -454,34 +451,6 @@ class ClientConnection(_Handshake):
 def _named(status: int) -> str:
     """The status with the name that HTTP gives it, if any."""
     return f"{status} {_PHRASES.get(status, '')}"
-
-
-_LOWER = {
-    name: name.lower()
-    for name in (
-        b"Host",
-        b"Upgrade",
-        b"Connection",
-        b"Origin",
-        b"User-Agent",
-        b"Pragma",
-        b"Cache-Control",
-        b"Accept",
-        b"Accept-Encoding",
-        b"Accept-Language",
-        b"Cookie",
-        b"Sec-WebSocket-Key",
-        b"Sec-WebSocket-Version",
-        b"Sec-WebSocket-Accept",
-        b"Sec-WebSocket-Protocol",
-        b"Sec-WebSocket-Extensions",
-    )
-}
-"""What browsers and servers send with most handshakes: open connections share these names."""
-
-
-def _fields_of(message: h11.Request | h11.Response | h11.InformationalResponse) -> Headers:
-    return tuple([(_LOWER.get(name) or name.lower(), value) for name, value in message.headers.raw_items()])
 
 
 # Which field a rule is about; the others are about the first line, or about all of it.
@@ -524,20 +493,8 @@ def _located(error: RemoteProtocolError, head: bytes, start: int) -> RemoteProto
 
 
 def _parse_request(head: bytes) -> Request:
-    try:
-        first, fields = split_head(head)
-        method, target, version = first.split(b" ")
-        # It was cut into lines already, as it came; so h11 is given the parts, and judges each of them.
-        request = h11.Request(method=method, target=target, headers=fields, http_version=version[5:])
-    except (ValueError, h11.LocalProtocolError) as error:
-        hosts = head.lower().count(b"\r\nhost:")
-        rule = rules.HTTP_MALFORMED if hosts == 1 else rules.HOST
-        raise RemoteProtocolError(rule, str(error)) from None
-    return _judged(head, _fields_of(request), method, target, version[5:].decode("ascii"))
-
-
-def _judged(head: bytes, fields: Headers, method: bytes, target: bytes, version: str) -> Request:
     """The request, with what makes it an opening handshake or why it is none."""
+    method, target, version, fields = parse_request(head)
     if version >= "2":
         raise RemoteProtocolError(rules.HTTP_VERSION, f"HTTP/{version}")
     upgrade = fault = None
@@ -548,55 +505,11 @@ def _judged(head: bytes, fields: Headers, method: bytes, target: bytes, version:
     return Request(method.decode("ascii"), target.decode("ascii"), fields, upgrade, fault)
 
 
-_SWITCH = re.compile(rb"HTTP/([0-9]\.[0-9]) 101(?: .*)?")
-
-
-def _parse_switch(head: bytes) -> tuple[bytes, Headers] | None:
-    """The version and the fields of an answer that is 101, which has no body; None if it is another."""
-    found = _SWITCH.fullmatch(head, 0, head.index(b"\r\n"))
-    if found is None:
-        return None
-    try:
-        answer = h11.InformationalResponse(status_code=101, headers=split_head(head)[1])
-    except (ValueError, h11.LocalProtocolError) as error:
-        raise RemoteProtocolError(rules.RESPONSE_MALFORMED, str(error)) from None
-    return found[1], _fields_of(answer)
-
-
-def _parse_answer(head: bytes) -> tuple[h11.Connection, h11.Response | h11.InformationalResponse]:
-    """What the server says in any other answer, and what goes on to read its body."""
-    http = h11.Connection(h11.CLIENT)
-    asks = [("Host", "-"), ("Upgrade", "websocket"), ("Connection", "Upgrade")]
-    http.send(h11.Request(method="GET", target="/", headers=asks))
-    http.send(h11.EndOfMessage())
-    http.receive_data(head)
-    try:
-        answer = http.next_event()
-    except h11.RemoteProtocolError as error:
-        raise RemoteProtocolError(rules.RESPONSE_MALFORMED, str(error)) from None
-    assert isinstance(answer, (h11.Response, h11.InformationalResponse))
-    return http, answer
-
-
 def read_answer(head: bytes) -> Rejected:
     """Status, reason and fields of the answer that begins with this whole head; nothing of its body.
 
     Raises:
         RemoteProtocolError: it is no HTTP.
     """
-    return _rejected(_parse_answer(head)[1])
-
-
-def _rejected(answer: h11.Response | h11.InformationalResponse) -> Rejected:
-    return Rejected(answer.status_code, bytes(answer.reason).decode("latin-1"), _fields_of(answer), b"")
-
-
-def _take_body(http: h11.Connection) -> tuple[bytes, bool]:
-    """What of the body can be read now, and whether that was the last of it; also when the rest cannot be read."""
-    body = b""
-    try:
-        while isinstance(event := http.next_event(), h11.Data):
-            body += event.data
-    except h11.RemoteProtocolError:
-        return body, True
-    return body, event is not h11.NEED_DATA
+    _, status, reason, fields = parse_answer(head)
+    return Rejected(status, reason, fields, b"")

@@ -18,8 +18,9 @@ CONNECT instead (RFC 8441 and 9220): `:protocol` says what Upgrade and Connectio
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote as percent_encode
 
 from rawws.core import rules
@@ -32,6 +33,7 @@ from rawws.core.headers import (
     Headers,
     accept_for,
     by_name,
+    has_word,
     is_host,
     is_key,
     is_target,
@@ -42,7 +44,6 @@ from rawws.core.headers import (
     quote,
     read_extensions,
     read_subprotocols,
-    words,
     write_extensions,
 )
 from rawws.core.rules import Rule
@@ -92,7 +93,8 @@ def refusal(error: ProtocolError) -> tuple[int, Headers, bytes]:
 # --- The server's side ----------------------------------------------------------------------------------------------
 
 
-class UpgradeRequest(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class UpgradeRequest:
     """A valid opening handshake (section 4.2.1).
 
     Attributes:
@@ -275,7 +277,8 @@ class UpgradeRequest(NamedTuple):
         return next((terms for terms in offers if terms is not None), None)
 
 
-class Accepted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Accepted:
     """The answer that opens a connection.
 
     Attributes:
@@ -339,12 +342,12 @@ def _host(fields: ByName, extended: bool) -> str:
 
 
 def _check_upgrade(fields: ByName) -> None:
-    if b"websocket" not in words(fields, b"upgrade"):
+    if not has_word(fields, b"upgrade", b"websocket"):
         raise _refuse(rules.UPGRADE_MISSING)
-    if b"upgrade" not in words(fields, b"connection"):
+    if not has_word(fields, b"connection", b"upgrade"):
         raise _refuse(rules.CONNECTION_MISSING)
     # A body would be taken for frames, or frames for a body, by whoever else reads along.
-    if b"transfer-encoding" in fields or set(fields.get(b"content-length", ())) - {b"0"}:
+    if b"transfer-encoding" in fields or any(length != b"0" for length in fields.get(b"content-length", ())):
         raise _refuse(rules.BODY_IN_REQUEST)
 
 
@@ -489,7 +492,7 @@ def _check_switch(fields: ByName) -> None:
     upgrade = joined(fields, b"upgrade")
     if upgrade is None or upgrade.lower() != b"websocket":
         raise RemoteProtocolError(rules.RESPONSE_UPGRADE, "there is none" if upgrade is None else quote(upgrade))
-    if b"upgrade" not in words(fields, b"connection"):
+    if not has_word(fields, b"connection", b"upgrade"):
         raise RemoteProtocolError(rules.RESPONSE_CONNECTION)
 
 

@@ -1,0 +1,158 @@
+"""What h11 makes of a head of HTTP/1.1, of its parts or of all of it, and of a body.
+
+`heads` has cut it out of the stream.  Whatever a peer sends, the only exception is `RemoteProtocolError`.
+
+What most clients send alike, such as `Upgrade: websocket`, is judged once: the line is remembered with what it says.
+It can be, since h11 looks at each field by itself, but for those that say how long a body is, and Host, which has to be
+there once.  These are judged every time; and what is for one server alone, a cookie say, is never remembered.
+"""
+
+import re
+from collections.abc import Callable
+from itertools import repeat
+from typing import TypeAlias
+
+import h11
+
+from rawws.core import rules
+from rawws.core.errors import RemoteProtocolError
+from rawws.core.headers import Headers
+from rawws.core.heads import split_field
+
+Field: TypeAlias = tuple[bytes, bytes]
+Message: TypeAlias = h11.Request | h11.Response | h11.InformationalResponse
+
+FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+"""The fields that say how long a body is."""
+
+# --- Fields ---------------------------------------------------------------------------------------------------------
+
+_COMMON = (
+    b"Upgrade",
+    b"Connection",
+    b"Sec-WebSocket-Version",
+    b"Sec-WebSocket-Extensions",
+    b"Origin",
+    b"User-Agent",
+    b"Server",
+    b"Pragma",
+    b"Cache-Control",
+    b"Accept",
+    b"Accept-Encoding",
+    b"Accept-Language",
+    b"Sec-Fetch-Dest",
+    b"Sec-Fetch-Mode",
+    b"Sec-Fetch-Site",
+)
+"""What browsers and servers send with most handshakes, and often with the same value."""
+_NAMES = (*_COMMON, b"Host", b"Cookie", b"Sec-WebSocket-Key", b"Sec-WebSocket-Accept", b"Sec-WebSocket-Protocol")
+
+_LOWER = {name: name.lower() for name in _NAMES}
+"""Open connections share these names."""
+_MAY_BE_REMEMBERED = frozenset(map(_LOWER.get, _COMMON))
+
+MOST_REMEMBERED, LONGEST_REMEMBERED = 256, 256
+"""So many lines, of so many bytes."""
+_remembered: dict[bytes, Field] = {}
+_FRESH: Field = (b"", b"")
+
+
+def _judged(lines: list[bytes], judge: Callable[[list[Field]], Message]) -> Headers:
+    """The fields that these lines are, names in lower case; `judge` is shown those that are not remembered."""
+    fields = list(map(_remembered.get, lines, repeat(_FRESH)))
+    fresh = [at for at, field in enumerate(fields) if field is _FRESH]
+    given = [split_field(lines[at]) for at in fresh]
+    judge(given)
+    for at, (name, value) in zip(fresh, given, strict=True):
+        name = _LOWER.get(name) or name.lower()
+        if name in FRAMING:
+            # h11 writes these in one way, and puts equal ones together.
+            return _fields_of(judge([split_field(line) for line in lines]))
+        fields[at] = name, value
+        if name in _MAY_BE_REMEMBERED and len(lines[at]) <= LONGEST_REMEMBERED:
+            _remember(lines[at], fields[at])
+    return tuple(fields)
+
+
+def _remember(line: bytes, field: Field) -> None:
+    if len(_remembered) >= MOST_REMEMBERED:
+        _remembered.clear()
+    _remembered[line] = field
+
+
+def _fields_of(message: Message) -> Headers:
+    return tuple([(_LOWER.get(name) or name.lower(), value) for name, value in message.headers.raw_items()])
+
+
+# --- Heads ----------------------------------------------------------------------------------------------------------
+
+
+def parse_request(head: bytes) -> tuple[bytes, bytes, str, Headers]:
+    """The method, the target, the version and the fields of a request.
+
+    Raises:
+        RemoteProtocolError: it is no HTTP/1.1, or there is not one Host.
+    """
+    first, *lines = head[:-4].split(b"\r\n")
+    try:
+        method, target, version = first.split(b" ")
+        # It was cut into lines already, as it came; so h11 is given the parts, and judges each of them.
+        fields = _judged(
+            lines,
+            lambda fields: h11.Request(method=method, target=target, headers=fields, http_version=version[5:]),
+        )
+    except (ValueError, h11.LocalProtocolError) as error:
+        hosts = head.lower().count(b"\r\nhost:")
+        rule = rules.HTTP_MALFORMED if hosts == 1 else rules.HOST
+        raise RemoteProtocolError(rule, str(error)) from None
+    return method, target, version[5:].decode("ascii"), fields
+
+
+_SWITCH = re.compile(rb"HTTP/([0-9]\.[0-9]) 101(?: .*)?")
+
+
+def parse_switch(head: bytes) -> tuple[bytes, Headers] | None:
+    """The version and the fields of an answer that is 101, which has no body; None if it is another.
+
+    Raises:
+        RemoteProtocolError: it is no HTTP.
+    """
+    first, *lines = head[:-4].split(b"\r\n")
+    found = _SWITCH.fullmatch(first)
+    if found is None:
+        return None
+    try:
+        fields = _judged(lines, lambda fields: h11.InformationalResponse(status_code=101, headers=fields))
+    except (ValueError, h11.LocalProtocolError) as error:
+        raise RemoteProtocolError(rules.RESPONSE_MALFORMED, str(error)) from None
+    return found[1], fields
+
+
+def parse_answer(head: bytes) -> tuple[h11.Connection, int, str, Headers]:
+    """The status, the reason and the fields of any other answer, behind what goes on to read its body.
+
+    Raises:
+        RemoteProtocolError: it is no HTTP.
+    """
+    http = h11.Connection(h11.CLIENT)
+    asks = [("Host", "-"), ("Upgrade", "websocket"), ("Connection", "Upgrade")]
+    http.send(h11.Request(method="GET", target="/", headers=asks))
+    http.send(h11.EndOfMessage())
+    http.receive_data(head)
+    try:
+        answer = http.next_event()
+    except h11.RemoteProtocolError as error:
+        raise RemoteProtocolError(rules.RESPONSE_MALFORMED, str(error)) from None
+    assert isinstance(answer, (h11.Response, h11.InformationalResponse))
+    return http, answer.status_code, bytes(answer.reason).decode("latin-1"), _fields_of(answer)
+
+
+def take_body(http: h11.Connection) -> tuple[bytes, bool]:
+    """What of the body can be read now, and whether that was the last of it; also when the rest cannot be read."""
+    body = b""
+    try:
+        while isinstance(event := http.next_event(), h11.Data):
+            body += event.data
+    except h11.RemoteProtocolError:
+        return body, True
+    return body, event is not h11.NEED_DATA

@@ -1,0 +1,83 @@
+"""What h11 makes of heads, and of those whose lines it has seen before."""
+
+import h11
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rawws.core import parsing, rules
+from rawws.core.errors import RemoteProtocolError
+from rawws.core.parsing import LONGEST_REMEMBERED, MOST_REMEMBERED, parse_request
+
+NAMES = ["Accept", "ACCEPT", "Upgrade", "User-Agent", "Cookie", "Content-Length", "Transfer-Encoding", "x y", "Host"]
+VALUES = ["a", "", "5", "5,5", "Chunked", "\x7f", "ü", " a\tb ", "a:b"]
+LINES = st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)).map(": ".join)
+HEADS = st.lists(st.lists(LINES, max_size=6), min_size=2, max_size=6)
+
+
+def head_of(*lines):
+    """A request with these fields, behind Host."""
+    return "\r\n".join(["GET / HTTP/1.1", "Host: a", *lines, "", ""]).encode("latin-1")
+
+
+def by_h11(head):
+    """The fields that h11 reads in all of the head; None if it refuses it."""
+    reader = h11.Connection(h11.SERVER)
+    reader.receive_data(head)
+    try:
+        return tuple(reader.next_event().headers)
+    except h11.RemoteProtocolError:
+        return None
+
+
+def fields_of(head):
+    """The fields that we read; None if we refuse it."""
+    try:
+        return parse_request(head)[3]
+    except RemoteProtocolError:
+        return None
+
+
+@given(heads=HEADS)
+def test_what_came_before_changes_nothing(heads):
+    """Lines are remembered, and whichever of them are, a head says what h11 reads in all of it."""
+    for lines in heads:
+        assert by_h11(head_of(*lines)) == fields_of(head_of(*lines))
+
+
+@pytest.mark.parametrize("name", ["Upgrade", "User-Agent", "Sec-WebSocket-Version"])
+def test_what_many_send_alike_is_one_object(name):
+    """Connections whose clients say the same share it: many of them are open at once."""
+    line = f"{name}: the same for all"
+
+    first, second = (fields_of(head_of(line))[1] for _ in range(2))
+
+    assert first is second
+
+
+@pytest.mark.parametrize("name", ["Cookie", "Authorization", "Sec-WebSocket-Key", "Sec-WebSocket-Protocol", "X-Token"])
+def test_what_may_be_secret_is_not_remembered(name):
+    """Nothing of it is left when its connection has gone."""
+    line = f"{name}: the secret of one client"
+
+    assert (name.lower().encode(), b"the secret of one client") == fields_of(head_of(line))[1]
+    assert line.encode() not in parsing._remembered
+
+
+def test_a_line_that_is_refused_is_not_remembered():
+    """It is refused each time."""
+    for _ in range(2):
+        with pytest.raises(RemoteProtocolError) as caught:
+            parse_request(head_of("Accept: a", "Upgrade: \x00"))
+
+        assert rules.HTTP_MALFORMED is caught.value.rule
+
+
+def test_only_so_much_is_remembered():
+    """Whoever sends many different lines, or long ones, takes no memory with it."""
+    for count in range(2 * MOST_REMEMBERED):
+        parse_request(head_of(f"User-Agent: number {count}"))
+    parse_request(head_of(long := "User-Agent: " + "x" * LONGEST_REMEMBERED))
+
+    assert len(parsing._remembered) <= MOST_REMEMBERED
+    assert long.encode() not in parsing._remembered

@@ -8,7 +8,6 @@ accepts and then drops us is not well.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC
 from typing import TypeAlias
 
 from rawws.core.headers import values
@@ -140,7 +139,9 @@ def asked_to_wait(error: Exception, clock: float) -> float:
 
 
 def _time_of(date: str) -> float:
-    from email.utils import parsedate_to_datetime  # Few servers write one, and it takes a while to import.
+    # Few servers write one, and these take a while to import.
+    from datetime import UTC
+    from email.utils import parsedate_to_datetime
 
     time = parsedate_to_datetime(date)
     return (time.replace(tzinfo=UTC) if time.tzinfo is None else time).timestamp()

@@ -71,11 +71,13 @@ class Session:
         self.handed_out = 0
         """How many bytes the transport was given."""
         self._taken = 0  # of these, bytes that the kernel took
-        self._congested = False
+        self.congested = False
+        """So much waits to be sent that an application should not send more; from `write_high` until `write_low`."""
         self._congested_at = 0  # so many were handed out when it became so
         self._pings: tuple[tuple[int, bytes, float], ...] = ()
         self._ping_count = 0
-        self._full = False  # there was no room for what came
+        self.full = False
+        """There was no room for what came."""
         self._deaf = False  # after our Close there was none either: nothing more is kept
         self._connecting = True
         self._deadlines: dict[Deadline, float] = {}
@@ -98,6 +100,23 @@ class Session:
             self._finish(now)
             self._drop()
 
+    def receive_messages(self, data: bytes | memoryview, now: float) -> list[str | bytes]:
+        """These bytes came, and the application waits for messages: `receive_data` and `next_messages` in one.
+
+        An empty list if nothing can be given at once, for whatever reason; then `next_messages` knows.  Never raises.
+        """
+        if self.ending is not None or self._messages or self._behind or self._deaf:
+            self.receive_data(data, now)
+            return []
+        if PONG_BY in self._deadlines:
+            self._unset(PONG_BY)
+        connection = self.connection
+        messages = connection.receive_messages(data)
+        self._asked, self._hungry = True, not messages
+        if connection.has_data_to_read:
+            self.proceed(now)
+        return messages
+
     def receive_eof(self, now: float) -> None:
         """No more bytes will come.  Never raises."""
         self.connection.receive_eof()
@@ -118,12 +137,12 @@ class Session:
         elif taken > self._taken or WRITE_BY not in self._deadlines:
             self._set(WRITE_BY, now, self.patience.writing)
         self._taken = taken
-        if self._congested and size <= self.patience.write_low:
-            flooded, self._congested = self._is_flooded(), False
+        if self.congested and size <= self.patience.write_low:
+            flooded, self.congested = self._is_flooded(), False
             if flooded:
                 self._read_on(now)
-        elif not self._congested and size > self.patience.write_high:
-            self._congested = True
+        elif not self.congested and size > self.patience.write_high:
+            self.congested = True
             self._congested_at = self.handed_out
 
     def all_is_written(self) -> None:
@@ -160,8 +179,8 @@ class Session:
         while True:
             # There is always room for one run of messages.
             has_room = not self._deaf and (self._charge < self.patience.receive_high or not self.waiting)
-            self._full = not has_room and self._waits_for_room()
-            if self._full or not (events := connection.next_events()):
+            self.full = not has_room and self._waits_for_room()
+            if self.full or not (events := connection.next_events()):
                 break
             if has_room and _are_messages(events):
                 self._charge += sum(map(len, events)) + OVERHEAD * len(events)
@@ -190,7 +209,7 @@ class Session:
         Raises:
             ConnectionClosed: everything that came was taken, and the connection has ended.
         """
-        if self._messages and not self._full:
+        if self._messages and not self.full:
             self._asked = True
             message = self._messages.pop()
             self._charge -= len(message) + OVERHEAD
@@ -217,7 +236,7 @@ class Session:
         self._asked = True
         self._messages, self._charge = [], 0
         messages.reverse()
-        if self._full:
+        if self.full:
             self._read_on(now)
         return messages
 
@@ -260,7 +279,7 @@ class Session:
             self._hungry = True
             return None
         self._charge -= len(message.data if isinstance(message, Chunk) else message) + OVERHEAD
-        if self._full:
+        if self.full:
             self._read_on(now)
         return message
 
@@ -274,7 +293,7 @@ class Session:
         """
         connection = self.connection
         if limit is None:
-            limit = self.patience.write_low if self._congested else self.patience.write_high
+            limit = self.patience.write_low if self.congested else self.patience.write_high
         if connection.state is not State.OPEN or self.unwritten + connection.held_back > limit:
             return False
         connection.send_prepared(message)
@@ -331,8 +350,6 @@ class Session:
 
     def hand_out(self) -> bytes:
         """What is queued, for the transport to send.  If nothing but `offer` has happened, it is all there is to do."""
-        if not self.connection.has_data_to_send:
-            return b""
         send = self.connection.data_to_send()
         self.handed_out += len(send)
         return send
@@ -346,17 +363,12 @@ class Session:
     @property
     def reading(self) -> bool:
         """Whether to read on.  After an end, always: the peer may have to be read before it reads our Close."""
-        return not (self._full or (self._congested and self._is_flooded()))
+        return not (self.full or (self.congested and self._is_flooded()))
 
     @property
     def wake_at(self) -> float | None:
         """When to call `wake`, as `todo` says it."""
         return self._wake_at
-
-    @property
-    def congested(self) -> bool:
-        """So much waits to be sent that an application should not send more; from `write_high` until `write_low`."""
-        return self._congested
 
     @property
     def unwritten(self) -> int:
@@ -487,7 +499,7 @@ class Session:
 
     def _drop(self) -> None:
         self._dropped = True
-        self._congested = False
+        self.congested = False
         self._deadlines.clear()
         self._wake_at = None
 

@@ -4,11 +4,15 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+from rawws import CloseCode, ConnectionClosed
+from rawws.blocking import connect
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -82,3 +86,103 @@ def test_a_program_with_callbacks_talks_to_a_server(tmp_path):
 
     assert "" == done.stderr
     assert "Hello 0\nHello 1\nHello 2\n### closed ### 1000 \n" == done.stdout
+
+
+# --- The bridge -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def bridge(target: str, complaint: str = "") -> Iterator[int]:
+    """One that leads to the target, and has this to say on stderr; gives the port that it listens on."""
+    command = [sys.executable, EXAMPLES / "bridge.py", "0", target]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            found = re.fullmatch(r"Listening on localhost:(\d+)\. Ctrl-C ends it\.\n", process.stdout.readline())
+            assert found is not None
+            yield int(found[1])
+        finally:
+            process.terminate()
+        assert re.fullmatch(complaint, process.stderr.read())
+
+
+@contextmanager
+def tunnel(handle: Callable[[socket.socket], object]) -> Iterator[socket.socket]:
+    """A TCP client of a server that deals so with its one connection, through two bridges and over WebSocket."""
+    with socket.create_server(("localhost", 0)) as listening:
+        listening.settimeout(20)
+
+        def serve() -> None:
+            with listening.accept()[0] as accepted:
+                accepted.settimeout(20)
+                handle(accepted)
+
+        server = threading.Thread(target=serve)
+        server.start()
+        with (
+            bridge(f"localhost:{listening.getsockname()[1]}") as inner,
+            bridge(f"ws://localhost:{inner}") as outer,
+            socket.create_connection(("localhost", outer), 20) as client,
+        ):
+            yield client
+            server.join()
+
+
+def all_of(sock: socket.socket) -> bytes:
+    """What comes until the end."""
+    return b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+def test_a_bridge_carries_both_directions_and_their_ends():
+    """The server hears the end of the question, and its answer comes back whole, with an end of its own."""
+    with tunnel(lambda sock: sock.sendall(all_of(sock)[::-1])) as client:
+        client.sendall(b"question" * 300_000)
+        client.shutdown(socket.SHUT_WR)
+
+        assert b"noitseuq" * 300_000 == all_of(client)
+
+
+def test_a_bridge_makes_who_sends_wait_for_who_reads():
+    """While nobody reads, only so much goes in as the kernels of all those on the way hold; then it comes out whole."""
+    reads = threading.Event()
+    came = []
+    with tunnel(lambda sock: reads.wait(20) and came.append(len(all_of(sock)))) as client:
+        client.settimeout(0.5)
+        sent = 0
+        with suppress(TimeoutError):
+            while sent < 1 << 30:
+                sent += client.send(bytes(1 << 16))
+        reads.set()
+        client.shutdown(socket.SHUT_WR)
+
+    assert sent < 1 << 30
+    assert [sent] == came
+
+
+def test_a_bridge_to_nowhere_says_so():
+    """Whoever came with WebSocket is told with a close code, and whoever runs the bridge on stderr."""
+    port = free_port()
+    with (
+        bridge(f"localhost:{port}", rf"Cannot reach localhost:{port}: .*\n") as inner,
+        pytest.raises(ConnectionClosed) as end,
+    ):
+        connect(f"ws://localhost:{inner}").recv(20)
+
+    assert CloseCode.BAD_GATEWAY == end.value.code
+
+
+@pytest.mark.parametrize(
+    "arguments, problem",
+    [
+        (("8765", "localhost"), "'localhost' is no port: they go from 0 to 65535"),
+        (("99999", "localhost:22"), "'99999' is no port: they go from 0 to 65535"),
+        (("0", "http://localhost"), "a WebSocket URI begins with ws:// or wss://: 'http://localhost'"),
+    ],
+)
+def test_a_bridge_says_what_is_wrong_with_its_ends(arguments, problem):
+    """In one line, and it ends with 1."""
+    done = subprocess.run([sys.executable, EXAMPLES / "bridge.py", *arguments], capture_output=True, text=True)
+
+    assert (1, "") == (done.returncode, done.stdout)
+    assert f"Cannot bridge {arguments[0]} to {arguments[1]}: {problem}\n" == done.stderr

@@ -1034,6 +1034,42 @@ def test_all_messages_that_wait_can_be_taken_at_once(role: Role) -> None:
     assert [(CLOSE, close_body(1000))] == heard(session)
 
 
+@both_roles
+def test_who_waits_is_given_messages_at_once(role: Role) -> None:
+    """Those that come first, in one call; a Ping behind them is answered, and what is behind that waits."""
+    session = start(role)
+    messages = said(session, TEXT, "one") + said(session, BINARY, b"two")
+    behind = said(session, PING, "?") + said(session, TEXT, "three")
+
+    assert ["one", b"two"] == session.receive_messages(memoryview(messages + behind), 0.0)
+    assert [(PONG, b"?")] == heard(session)
+    assert [] == session.receive_messages(said(session, TEXT, "four"), 0.0)
+    assert ["three"] == session.next_messages(0.0)[:1]
+
+
+@both_roles
+def test_a_close_behind_messages_that_were_given_waits_for_who_takes_them(role: Role) -> None:
+    """It is answered when more is asked for: the answers to these may still be sent."""
+    session = start(role)
+
+    assert ["one"] == session.receive_messages(said(session, TEXT, "one") + said(session, CLOSE, close_body(1000)), 0.0)
+    assert [] == heard(session)
+    assert [] == session.receive_messages(said(session, TEXT, "late"), 0.0)
+    assert Closed(1000, "", "peer") == take_end(session)
+    assert [(CLOSE, close_body(1000))] == heard(session)
+
+
+def test_messages_that_are_given_at_once_are_a_sign_of_life() -> None:
+    """As whatever else comes behind a Ping."""
+    session = start(ping_interval=20, ping_timeout=10)
+    session.wake(20.0)
+    session.todo()
+
+    assert ["one"] == session.receive_messages(said(session, TEXT, "one"), 29.0)
+    session.wake(35.0)
+    assert session.ending is None
+
+
 def test_taking_all_at_once_makes_room() -> None:
     """What there was no room for is read then, and told the next time."""
     session = start(receive_high=100)

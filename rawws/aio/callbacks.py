@@ -14,10 +14,9 @@ for room before he can send more, has to remember himself where he was.
 import socket
 import ssl as tls
 from collections.abc import Callable, Iterable
-from time import monotonic
 from typing import Any, TypeVar, Unpack
 
-from rawws.aio.carrier import FAIR_SHARE, FAIR_SIZE, FAIR_TIME, Carrier, Data
+from rawws.aio.carrier import FAIR_SIZE, FIRST_LOOK, Carrier, Data
 from rawws.aio.client import connect
 from rawws.aio.server import Listener, ProcessRequest, where_to_listen
 from rawws.core.agreement import Compression
@@ -86,15 +85,18 @@ class CallbackSocket(Carrier):
     def pause(self) -> None:
         """Call `on_message` no more until `resume`.  What comes waits; then nothing is read, and TCP slows the peer."""
         self._paused_by_application = True
+        self._waits = False
 
     def resume(self) -> None:
         """Go on after `pause`, in the next turn of the loop."""
         self._paused_by_application = False
+        self._waits = self._speaks
         self._go_on_soon()
 
     def opened(self) -> None:
         """The opening handshake is done."""
         self._speaks = True
+        self._waits = not self._paused_by_application
         self._call(self.on_open)
         self._tell(False)
 
@@ -107,9 +109,9 @@ class CallbackSocket(Carrier):
             return
         if self._inbox or session.waiting or session.ending is not None:
             self._deliver()
-            if session.ending is not None or self._paused or not session.reading:
+            if session.ending is not None or self._paused or session.full or session.congested:
                 self._act()
-            elif session.connection.has_data_to_send:
+            else:
                 self._send_now()
         else:
             self._act()
@@ -123,17 +125,17 @@ class CallbackSocket(Carrier):
 
     def _deliver(self) -> None:
         """Call `on_message` with what waits, as much of it as is fair to others."""
-        share, until = FAIR_SHARE, 0.0
+        in_a_row, look_at = 0, FIRST_LOOK
         self._gathers = True
         try:
             while not self._paused_by_application and (self._inbox or self._took()):
                 message = self._inbox.pop()
                 if not self._has_failed:
                     self.on_message(message)
-                share -= 1 + len(message) // FAIR_SIZE
-                if self._inbox:
-                    until = until or monotonic() + FAIR_TIME
-                    if share <= 0 or monotonic() > until:
+                in_a_row += 1 + len(message) // FAIR_SIZE
+                if in_a_row >= look_at and self._inbox:
+                    look_at = self._next_look(in_a_row)
+                    if not look_at:
                         self._go_on_soon()
                         break
         except Exception as error:
@@ -148,7 +150,8 @@ class CallbackSocket(Carrier):
         if self._has_ended or not (session.waiting or session.ending is not None):
             return False
         try:
-            self._inbox = session.next_messages(self._loop.time())
+            self._row_began = self._time()
+            self._inbox = session.next_messages(self._row_began)
         except ConnectionClosed:
             self._has_ended = True
             return False
@@ -162,6 +165,7 @@ class CallbackSocket(Carrier):
 
     def _go_on(self) -> None:
         self._goes_on_soon = False
+        self._row_began = self._time()
         self._tell(False)
 
     def _call(self, method: Callable[..., object], *args: Any) -> None:
@@ -179,7 +183,7 @@ class CallbackSocket(Carrier):
         told = {"message": "a method of a CallbackSocket raised", "exception": error, "protocol": self}
         self._loop.call_exception_handler(told)
         self._has_failed = True
-        self._session.close(CloseCode.INTERNAL_ERROR, "", self._loop.time())
+        self._session.close(CloseCode.INTERNAL_ERROR, "", self._time())
         self._act()
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Self, TypeAlias
 
 from rawws.aio import reads
+from rawws.aio.clock import clock_of
 from rawws.aio.turn import turn_of
 from rawws.core.connection import Connection, Wants
 from rawws.core.errors import NotOpen
@@ -27,12 +28,17 @@ OnOpening: TypeAlias = Callable[[Any, Request | Connected | Rejected | None], ob
 
 GATHER_SIZE = 16 * 1024
 """Of messages, before they are compressed."""
+CHARGE = 128
+"""Of each message, besides its own bytes: no write is made of thousands of them."""
 FAIR_SHARE = 64
-"""Messages that are dealt with in a row, or sent, before others have a turn."""
+"""Messages that are dealt with in a row, or times that something is written, before others have a turn."""
 FAIR_SIZE = 16 * 1024
-"""So many bytes of a message count as another one: a turn is over after a MiB, which may have come as a KiB."""
+"""So many bytes count as another one: a turn is over after a MiB, which may have come as a KiB."""
 FAIR_TIME = 0.002
 """Seconds after which others have a turn, if a message was dealt with."""
+FIRST_LOOK = 2
+"""After so many messages in a row the clock is looked at, and whenever they have doubled: a look costs as much as half
+of a short message."""
 
 
 def _beneath(transport: Any) -> tuple[asyncio.Transport, ...]:
@@ -64,13 +70,16 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         "_on_opening",
         "_paused",
         "_read",
+        "_row_began",
         "_sent_in_a_row",
         "_session",
         "_tap",
+        "_time",
         "_timer",
         "_transport",
         "_turn",
         "_until_gone",
+        "_waits",
         "_when_gone",
     )
 
@@ -84,10 +93,11 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
     ) -> Self:
         """Be this connection: to be called once, before there is a transport."""
         self._loop = asyncio.get_running_loop()
+        self._time = clock_of(self._loop)
         self._buffers = reads.buffers_of(self._loop)
         self._read = reads.FIRST  # which of them is next
         self._turn = turn_of(self._loop)
-        self._session = Session(connection, self._loop.time(), patience)
+        self._session = Session(connection, self._time(), patience)
         self._on_opening: OnOpening | None = on_opening
         self._tap = tap
         self._on_made = on_made
@@ -100,6 +110,8 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         self._hung_up = False
         self._paused = False
         self._inbox: list[str | bytes] = []  # taken out of the session and not delivered, the next one last
+        self._row_began = 0.0  # when the application began to deal with messages in a row
+        self._waits = False  # the application waits for messages, or for anything: `_inbox` is to be filled at once
         self._gathers = False  # messages are being dealt with, and a flush follows
         self._flush_is_due = False
         self._is_behind = False  # not all was written when the session was told last
@@ -111,20 +123,17 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
     # --- Sending --------------------------------------------------------------------------------------------------
 
     def _queue(self, data: Data, more: bool, compress: bool | None) -> None:
-        connection = self._session.connection
+        """Send a message, or a fragment, now or with others."""
+        session = self._session
         try:
-            if isinstance(data, str):
-                connection.send_text(data, more, compress)
-            else:
-                connection.send_binary(data, more, compress)
+            session.connection.send_message(data, more, compress)
         except NotOpen:
             raise self._why_closed() from None
-        self._gathered += len(data)
-        self._sent_in_a_row += 1 + len(data) // FAIR_SIZE
+        self._gathered += len(data) + CHARGE
         if self._gathered >= GATHER_SIZE:
             self._send_now()
         elif not self._gathers:
-            if self._inbox or self._session.waiting:
+            if self._inbox or session.waiting:
                 self._flush_soon()
             else:
                 self._send_now()
@@ -139,7 +148,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
             self._note_backlog()
         if not session.offer(message, limit):
             return False
-        self._gathered += len(message.payload)
+        self._gathered += len(message.payload) + CHARGE
         if not self._turn.is_on or self._gathered >= GATHER_SIZE:
             self._send_now()
         elif not self._flush_is_due:
@@ -149,7 +158,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
 
     def _ping(self, payload: bytes | str | None) -> int:
         try:
-            number = self._session.ping(payload.encode() if isinstance(payload, str) else payload, self._loop.time())
+            number = self._session.ping(payload.encode() if isinstance(payload, str) else payload, self._time())
         except NotOpen:
             raise self._why_closed() from None
         self._act()
@@ -167,12 +176,12 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
 
     def start_close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
         """Begin to close the connection, and do not wait for it."""
-        self._session.close(code, reason, self._loop.time())
+        self._session.close(code, reason, self._time())
         self._react()
 
     def abort(self) -> None:
         """Drop the TCP connection now, with no closing handshake."""
-        self._session.abort(self._loop.time())
+        self._session.abort(self._time())
         self._react()
 
     async def wait_closed(self) -> None:
@@ -202,7 +211,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         connection = self._session.connection
         assert isinstance(connection, ServerConnection)
         opened = reception.answer(connection, request, response)
-        self._session.proceed(self._loop.time())
+        self._session.proceed(self._time())
         self._react()
         return opened
 
@@ -237,23 +246,28 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         return self._buffers[self._read]
 
     def buffer_updated(self, nbytes: int) -> None:
-        data = bytes(self._buffers[-1][:nbytes])
+        data = self._buffers[-1][:nbytes]
         if self._tap is not None:
-            self._tap.received(data)  # What it raises ends the connection: so asyncio does.
-        now = self._loop.time()
-        self._session.receive_data(data, now)
+            self._tap.received(bytes(data))  # What it raises ends the connection: so asyncio does.
+        now = self._time()
+        if self._waits and not self._inbox:
+            self._inbox = self._session.receive_messages(data, now)
+            self._inbox.reverse()
+            self._row_began = now
+        else:
+            self._session.receive_data(data, now)
         if self._on_opening is None:
             self._tell(True)
         else:
             self._react()
         if nbytes == reads.SIZES[self._read]:
-            self._read = reads.after(self._read, self._loop.time() - now)
+            self._read = reads.after(self._read, self._time() - now)
 
     def eof_received(self) -> bool:
         self._eof = True
         if self._hung_up:
             return False  # The end of both halves closes it.
-        self._session.receive_eof(self._loop.time())
+        self._session.receive_eof(self._time())
         self._react()
         # Half of the connection stays open: the application may have to answer what came (TLS knows no halves).
         return self.extra("sslcontext") is None and not self._hung_up
@@ -266,7 +280,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         self._react()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._session.lost(self._loop.time())
+        self._session.lost(self._time())
         if self._timer is not None:
             self._timer.cancel()
         self._is_gone, self._beneath = True, ()
@@ -279,6 +293,12 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         self._react()
 
     # --- What is done about it ------------------------------------------------------------------------------------
+
+    def _next_look(self, in_a_row: int) -> int:
+        """How many messages may be dealt with in a row until the clock is looked at again; 0 if this was enough."""
+        if in_a_row >= FAIR_SHARE or self._time() - self._row_began > FAIR_TIME:
+            return 0
+        return min(2 * in_a_row, FAIR_SHARE)
 
     def _react(self) -> None:
         """Something happened: tell who waits for it, and do what is to be done."""
@@ -338,9 +358,10 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
     def _send_now(self) -> None:
         """Send what is queued, when nothing else has happened: a short `_act`."""
         send = self._session.hand_out()
+        self._sent_in_a_row += 1 + self._gathered // FAIR_SIZE
         self._gathered = 0
         transport = self._transport
-        if transport is None or transport.is_closing():
+        if not send or transport is None or transport.is_closing():
             return
         if self._tap is None:
             transport.write(send)
@@ -382,7 +403,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
             size = self._transport.get_write_buffer_size()
             beneath = self._waits_beneath() if self._beneath else 0
             self._is_behind = size + beneath > 0
-            self._session.backlog(size, self._loop.time(), beneath)
+            self._session.backlog(size, self._time(), beneath)
 
     def _waits_beneath(self) -> int:
         return sum(each.get_write_buffer_size() for each in self._beneath)
@@ -395,5 +416,5 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
     def _wake(self) -> None:
         self._timer = None
         self._note_backlog()
-        self._session.wake(self._loop.time())
+        self._session.wake(self._time())
         self._react()

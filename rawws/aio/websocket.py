@@ -7,11 +7,10 @@ it sends until it waits again goes out in one write.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
-from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from rawws.aio.carrier import FAIR_SHARE, FAIR_SIZE, FAIR_TIME, Carrier, Data, OnOpening
+from rawws.aio.carrier import FAIR_SHARE, FAIR_SIZE, FIRST_LOOK, Carrier, Data, OnOpening
 from rawws.aio.waiter import Waiter, may_wake_at_once, wake_at_once
 from rawws.core.connection import Connection
 from rawws.core.errors import NotOpen
@@ -32,10 +31,10 @@ class WebSocket(Carrier):
     __slots__ = (
         "_fragments",
         "_in_a_row",
+        "_look_at",
         "_may_wake_at_once",
         "_pongs",
         "_receiver",
-        "_row_ends",
         "_writers",
     )
 
@@ -54,7 +53,7 @@ class WebSocket(Carrier):
         self._pongs: dict[int, tuple[asyncio.Future[float], float]] | None = None
         self._fragments: asyncio.Lock | None = None
         self._in_a_row = 0
-        self._row_ends = 0.0
+        self._look_at = FIRST_LOOK  # so many in a row
 
     # --- Receiving ------------------------------------------------------------------------------------------------
 
@@ -65,18 +64,16 @@ class WebSocket(Carrier):
             ConnectionClosed: the connection has ended, and all that came before was received.
             RuntimeError: another task is receiving.
         """
-        if self._in_a_row >= FAIR_SHARE:
-            await self._let_others_run()
+        if self._in_a_row >= self._look_at:
+            await self._look_at_the_clock()
         while not (inbox := self._inbox or self._take()):
             waiter = self._new_receiver()
             try:
                 await waiter
             finally:
-                self._receiver = None
+                self._receiver, self._waits = None, False
         message = inbox.pop()
         self._in_a_row += 1 + len(message) // FAIR_SIZE
-        if inbox and monotonic() > self._row_ends:
-            self._in_a_row = FAIR_SHARE
         return message
 
     async def recv_streaming(self) -> AsyncIterator[str | bytes]:
@@ -90,14 +87,14 @@ class WebSocket(Carrier):
         self._session.abandon()
         try:
             while True:
-                if self._in_a_row >= FAIR_SHARE:
-                    await self._let_others_run()
+                if self._in_a_row >= self._look_at:
+                    await self._look_at_the_clock()
                 while (chunk := self._next_chunk()) is None:
                     waiter = self._new_receiver()
                     try:
                         await waiter
                     finally:
-                        self._receiver = None
+                        self._receiver, self._waits = None, False
                 yield chunk.data
                 if chunk.last:
                     return
@@ -111,42 +108,50 @@ class WebSocket(Carrier):
     async def __anext__(self) -> str | bytes:
         try:
             # `recv` once more: another coroutine around it would cost as much as most of this.
-            if self._in_a_row >= FAIR_SHARE:
-                await self._let_others_run()
+            if self._in_a_row >= self._look_at:
+                await self._look_at_the_clock()
             while not (inbox := self._inbox or self._take()):
                 waiter = self._new_receiver()
                 try:
                     await waiter
                 finally:
-                    self._receiver = None
+                    self._receiver, self._waits = None, False
             message = inbox.pop()
             self._in_a_row += 1 + len(message) // FAIR_SIZE
-            if inbox and monotonic() > self._row_ends:
-                self._in_a_row = FAIR_SHARE
             return message
         except ConnectionClosed as end:
             if end.clean:
                 raise StopAsyncIteration from None
             raise
 
+    async def _look_at_the_clock(self) -> None:
+        """Give other tasks their turn if this one had its share, or took long."""
+        self._look_at = self._next_look(self._in_a_row)
+        if not self._look_at:
+            await self._let_others_run()
+
     async def _let_others_run(self) -> None:
         """Give other tasks their turn, though there is always a message, or always room for one."""
-        self._in_a_row = self._sent_in_a_row = 0
+        self._new_row()
         await asyncio.sleep(0)
-        self._row_ends = monotonic() + FAIR_TIME
+        self._row_began = self._time()
+
+    def _new_row(self) -> None:
+        self._in_a_row = self._sent_in_a_row = 0
+        self._look_at = FIRST_LOOK
 
     def _take(self) -> list[str | bytes]:
         """Take out of the session all that waits, the next one last."""
         session = self._session
         try:
-            inbox = session.next_messages(self._loop.time())
+            self._row_began = self._time()
+            inbox = session.next_messages(self._row_began)
         except ConnectionClosed:
             self._act()
             raise
         if inbox:
             inbox.reverse()
             self._inbox = inbox
-            self._row_ends = monotonic() + FAIR_TIME
         if self._paused and session.reading:
             self._act()
         return inbox
@@ -156,7 +161,7 @@ class WebSocket(Carrier):
             chunk: Chunk | None = Chunk(self._inbox.pop(), first=True, last=True)
         else:
             try:
-                chunk = self._session.next_chunk(self._loop.time())
+                chunk = self._session.next_chunk(self._time())
             except ConnectionClosed:
                 self._act()
                 raise
@@ -170,10 +175,11 @@ class WebSocket(Carrier):
         """What to await for a message; then it is to be forgotten."""
         if self._receiver is not None:
             raise RuntimeError("another task is receiving from this WebSocket")
-        self._in_a_row = self._sent_in_a_row = 0
+        self._new_row()
         if not self._gathers and self._session.connection.has_data_to_send:
             self._act()
         self._receiver = asyncio.Future(loop=self._loop)
+        self._waits = True
         return self._receiver
 
     # --- Sending --------------------------------------------------------------------------------------------------
@@ -222,7 +228,7 @@ class WebSocket(Carrier):
             self._queue(held[0] if held else b"", False, compress)
         except BaseException:
             if self._in_message:
-                self._session.fail(CloseCode.INTERNAL_ERROR, "a message could not be finished", self._loop.time())
+                self._session.fail(CloseCode.INTERNAL_ERROR, "a message could not be finished", self._time())
                 self._react()
             raise
 
@@ -253,7 +259,7 @@ class WebSocket(Carrier):
         waiter: asyncio.Future[float] = self._loop.create_future()
         if self._pongs is None:
             self._pongs = {}
-        self._pongs[number] = waiter, self._loop.time()
+        self._pongs[number] = waiter, self._time()
         return waiter
 
     async def pong(self, payload: bytes | str = b"") -> None:
@@ -284,7 +290,7 @@ class WebSocket(Carrier):
         if self._writers and (not session.congested or session.over):
             self._wake_writers(self._writers)
         receiver = self._receiver
-        if receiver is None or receiver.done() or not (session.waiting or session.ending is not None):
+        if receiver is None or receiver.done() or not (self._inbox or session.waiting or session.ending is not None):
             self._act()
         elif at_once and self._may_wake_at_once:
             # What the task sends until it waits again is gathered.
@@ -293,9 +299,9 @@ class WebSocket(Carrier):
                 wake_at_once(receiver, self._loop)
             finally:
                 self._gathers = False
-            if session.ending is not None or self._paused or not session.reading:
+            if session.ending is not None or self._paused or session.full or session.congested:
                 self._act()
-            elif session.connection.has_data_to_send:
+            else:
                 self._send_now()
         else:
             receiver.set_result(None)
@@ -310,7 +316,7 @@ class WebSocket(Carrier):
             if number <= session.acknowledged:
                 del pongs[number]
                 if not waiter.done():
-                    waiter.set_result(self._loop.time() - sent)
+                    waiter.set_result(self._time() - sent)
             elif session.ending is not None:
                 del pongs[number]
                 if not waiter.done():

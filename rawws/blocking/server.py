@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import logging
-import pathlib
 import selectors
 import socket
 import ssl as tls
@@ -335,11 +334,13 @@ def _listening(
 
 
 def _bound_to(path: str) -> socket.socket:
+    from pathlib import Path  # Few listen there, and it takes a while to import.
+
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         # As asyncio does: a server that has ended leaves its socket behind.  Nothing else is removed.
-        if pathlib.Path(path).is_socket():
-            pathlib.Path(path).unlink()
+        if Path(path).is_socket():
+            Path(path).unlink()
         sock.bind(path)
     except BaseException:
         sock.close()

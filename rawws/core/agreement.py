@@ -11,7 +11,6 @@ A compression sees the payload of messages, in parts, and knows nothing of frame
 them, masking, UTF-8 and limits are the connection's.
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from rawws.core.settings import Role
@@ -65,8 +64,7 @@ class Terms(Protocol):
         """What undoes it on the other side."""
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(NamedTuple):
     """What the opening handshake settled.
 
     Attributes:

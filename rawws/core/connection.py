@@ -15,8 +15,8 @@ nothing has changed.  Not thread-safe: hold one lock over a call and the writing
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from rawws.core import rules
 from rawws.core.agreement import Agreement, Compressor, Terms
@@ -83,15 +83,17 @@ class Wants(Enum):
     """Close the TCP connection."""
 
 
-@dataclass(slots=True)
 class Unfinished:
     """A message that is being sent in fragments, and what waits behind it."""
 
-    opcode: Opcode = Opcode.TEXT
-    compressed: bool = False
-    behind: list[Prepared] = field(default_factory=list)
-    charge: int = 0
-    """The memory of what waits."""
+    __slots__ = ("behind", "charge", "compressed", "opcode")
+
+    def __init__(self, opcode: Opcode = Opcode.TEXT, compressed: bool = False) -> None:
+        self.opcode = opcode
+        self.compressed = compressed
+        self.behind: list[Prepared] = []
+        self.charge = 0
+        """The memory of what waits."""
 
 
 NOTHING = Unfinished()
@@ -196,6 +198,31 @@ class Connection:
             self._data = self._data[self._position :] + data
             self._offset += self._position
             self._position = 0
+
+    def receive_messages(self, data: bytes | memoryview) -> list[str | bytes]:
+        """The same, and take the whole messages that it begins with, as far as that needs no second look.
+
+        For who wants them at once: `data` is read where it lies.  What is not given here is among the next events.
+        """
+        messages: list[Any] = []
+        if not (
+            self._data
+            or self._incoming
+            or self._ready
+            or self._frame is not None
+            or self.theirs is not READY
+            or self.closed is not None
+            or self.stream
+            or self._opening
+            or self._eof
+        ):
+            end = take_plain(data, 0, self.role is SERVER, self._plain_limit, messages)
+            self._offset += end
+            if end == len(data):
+                return messages
+            data = data[end:]
+        self.receive_data(data)
+        return messages
 
     def receive_eof(self) -> None:
         """The transport can deliver no more.  Never raises; calling it again changes nothing."""
@@ -435,6 +462,18 @@ class Connection:
     # Each of these raises `NotOpen` once this side has sent its Close or the connection is gone, and
     # `LocalProtocolError` for what the protocol forbids; then nothing is queued and nothing has changed.
 
+    def send_message(
+        self, data: str | bytes | bytearray | memoryview, more: bool = False, compress: bool | None = None
+    ) -> None:
+        """Queue a message, text for a `str` and binary for bytes: `send_text` or `send_binary`, whichever it is."""
+        # The short way, for what most applications send: READY and WHOLE is READY.
+        if type(data) is bytes and self.ours is READY and not (more or self._compressor is not None or self._opening):
+            self._out.append(encode_whole(WHOLE_BINARY, data, None if self.role is SERVER else self._random(4)))
+        elif isinstance(data, str):
+            self.send_text(data, more, compress)
+        else:
+            self.send_binary(data, more, compress)
+
     def send_text(self, data: str, more: bool = False, compress: bool | None = None) -> None:
         """Queue a text message, or with `more` a fragment of one: until a call without it, all calls continue it.
 
@@ -533,7 +572,17 @@ class Connection:
 
     def data_to_send(self) -> bytes:
         """Everything that was queued, in order; it is the caller's to write now."""
-        return b"".join(self.chunks_to_send()) if self._out else b""
+        out = self._out
+        if not out:
+            return b""
+        self._out = []
+        self._pongs = 0
+        return b"".join(out)
+
+    @property
+    def has_data_to_read(self) -> bool:
+        """Whether something came that was not read yet; it may be the beginning of a frame."""
+        return bool(self._data or self._incoming or self._ready)
 
     @property
     def has_data_to_send(self) -> bool:

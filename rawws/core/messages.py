@@ -253,7 +253,7 @@ def payload_of(data: bytes, start: int, masked: bool, limit: int) -> tuple[int, 
 
 
 @in_c_if_there
-def take_plain(data: bytes, start: int, masked: bool, limit: int, out: list[Event]) -> int:
+def take_plain(data: bytes | memoryview, start: int, masked: bool, limit: int, out: list[Event]) -> int:
     """Append to `out` every whole, plain message from `start` on, and stop in front of the first thing that is not.
 
     Plain is: one frame, not fragmented, no reserved bit, masked as it should be, in the shortest form, and not over
@@ -262,7 +262,7 @@ def take_plain(data: bytes, start: int, masked: bool, limit: int, out: list[Even
     Returns:
         The position behind the last message taken.
     """
-    end = len(data)
+    data, end = bytes(data), len(data)
     overhead, bit = (6, 0x80) if masked else (2, 0)
     while end - start >= overhead:
         first, length = data[start], data[start + 1] - bit

@@ -18,9 +18,8 @@ CONNECT instead (RFC 8441 and 9220): `:protocol` says what Upgrade and Connectio
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote as percent_encode
 
 from rawws.core import rules
@@ -93,8 +92,7 @@ def refusal(error: ProtocolError) -> tuple[int, Headers, bytes]:
 # --- The server's side ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class UpgradeRequest:
+class UpgradeRequest(NamedTuple):
     """A valid opening handshake (section 4.2.1).
 
     Attributes:
@@ -277,8 +275,7 @@ class UpgradeRequest:
         return next((terms for terms in offers if terms is not None), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The answer that opens a connection.
 
     Attributes:

@@ -77,6 +77,44 @@ def test_any_bytes_are_told_the_same(
     assert (lazy.state, lazy.wants) == (mixed.state, mixed.wants)
 
 
+@given(harmed() | hostile_traffic(), PLACES, st.lists(st.booleans()), st.booleans())
+def test_messages_may_be_taken_as_they_come(
+    sent: tuple[Role, bytes] | Traffic, places: list[int], at_once: list[bool], asks: bool
+) -> None:
+    """Whoever takes those that a piece begins with, and asks for the rest at once or later, is told the same."""
+    sender, data, *_ = sent
+    lazy, quick = (Connection(sender.peer, Agreement(compression=DeflateTerms()), random=Keys()) for _ in range(2))
+    events = Events()
+    for number, piece in enumerate(cut(data, places)):
+        if number < len(at_once) and at_once[number]:
+            events += quick.receive_messages(memoryview(piece))
+        else:
+            quick.receive_data(piece)
+        if asks:
+            events += quick.all_events()
+            assert not quick.has_data_to_read or not quick.next_events()
+
+    assert feed(lazy, data) == Events(events + quick.all_events())
+    assert lazy.data_to_send() == quick.data_to_send()
+    assert (lazy.state, lazy.wants) == (quick.state, quick.wants)
+
+
+@each_role
+def test_nothing_is_taken_before_its_turn(role: Role) -> None:
+    """Where something waits to be read, a message is behind it; where messages are told in chunks, it is a chunk."""
+    connection = Connection(role)
+    assert ["a"] == connection.receive_messages(wire(role, "a"))
+    assert ["b"] == connection.receive_messages(wire(role, "b") + frame_from(role.peer, PING))
+    assert [] == connection.receive_messages(wire(role, "c"))
+    assert connection.has_data_to_read
+    assert [Ping(b""), "c"] == Events(connection.all_events())
+    assert not connection.has_data_to_read
+    connection.stream = True
+
+    assert [] == connection.receive_messages(wire(role, "d"))
+    assert [Chunk("d", True, True)] == connection.all_events()
+
+
 @given(harmed(), PLACES, st.booleans())
 def test_what_is_known_together_are_messages(sent: tuple[Role, bytes], places: list[int], stream: bool) -> None:
     """Nobody has to look at each: the first one tells whether all are messages."""

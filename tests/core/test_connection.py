@@ -90,6 +90,21 @@ def test_a_frame_is_sent_in_its_shortest_form(role: Role, size: int) -> None:
     assert frame_from(role, BINARY, bytes(size)) == connection.data_to_send()
 
 
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("message", ["Hello", b"Hello", bytearray(b"Hello"), memoryview(b"Hello")])
+def test_a_message_is_text_or_binary_by_its_type(role: Role, message: str | bytes | bytearray | memoryview) -> None:
+    """Whole or in fragments, it is what `send_text` and `send_binary` would send."""
+    one, other = (Connection(role, random=Keys()) for _ in range(2))
+    send = other.send_text if isinstance(message, str) else other.send_binary
+    for more in (False, True, False):
+        one.send_message(message, more)
+        send(message, more)  # type: ignore[arg-type]
+
+    assert other.data_to_send() == one.data_to_send()
+    with pytest.raises(TypeError):
+        one.send_message(5)  # type: ignore[arg-type]
+
+
 @each_role
 def test_every_frame_is_masked_with_a_key_of_its_own(role: Role) -> None:
     """5.3: "The masking key needs to be unpredictable"; a server asks for none."""

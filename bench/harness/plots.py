@@ -15,6 +15,7 @@ from bench.harness.results import Results
 matplotlib.use("Agg")
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 INK, FAINT, PAPER = "#010101", "#020202", "#030303"
 OURS, OURS_PURE, FLOOR, PEER = "#040404", "#050505", "#060606", "#070707"
@@ -64,6 +65,8 @@ WAYS = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"))
 """Styles and markers of the lines of rawws, which have one colour."""
 LEAST = 6.5
 """So wide is a picture at least, in inches, beside the names."""
+FEW = 200.0
+"""An axis that grows by less than this many times is marked at 1, 2 and 5 of each power of ten."""
 FAR = 3.0
 """A bar ends at so many times the median of all; what is longer is cut off, and marked."""
 
@@ -103,6 +106,12 @@ def _grid(panels: int, most: int, width: float, height: float, **more: Any) -> t
     return drawn, axes[:panels]
 
 
+def _entitle(drawn: Figure, results: Results) -> None:
+    """In two lines: one would be wider than some pictures."""
+    title = f"{results.title}\n{results.unit}, less is better"
+    drawn.suptitle(title, x=0.01, ha="left", fontsize=11, weight="bold")
+
+
 # --- Bars: a panel for each scenario, a bar for each contender ------------------------------------------------------
 
 
@@ -113,7 +122,7 @@ def _bars(results: Results) -> Figure:
     for axis, scenario in zip(axes, scenarios):
         _panel_of_bars(axis, results, scenario, names)
     axes[0].set_ylim(len(names) - 0.4, -0.6)
-    drawn.suptitle(f"{results.title}: {results.unit}, less is better", x=0.01, ha="left", fontsize=12, weight="bold")
+    _entitle(drawn, results)
     return drawn
 
 
@@ -164,14 +173,15 @@ def _lines(results: Results) -> Figure:
     for axis, group in zip(axes, groups):
         _panel_of_lines(axis, results, group, looks)
     handles, labels = axes[0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside right center", frameon=False, labelcolor=INK)
-    drawn.suptitle(f"{results.title}: {results.unit}, less is better", x=0.01, ha="left", fontsize=12, weight="bold")
+    drawn.legend(handles, labels, loc="outside right center", frameon=False, labelcolor=INK, handlelength=3)
+    _entitle(drawn, results)
     return drawn
 
 
 def _panel_of_lines(axis: Any, results: Results, group: str, looks: dict[str, dict[str, Any]]) -> None:
     scenarios = [name for name in results.cells if results.scenarios[name]["group"] == group]
-    axis.set(title=group, xscale="log", yscale="log")
+    along = group if " or " in results.axis else results.axis  # Panels of one axis each, or of one for all.
+    axis.set(title="" if along == group else group, xscale="log", yscale="log")
     for name, look in looks.items():
         points = [
             (results.scenarios[scenario]["x"], cell) for scenario in scenarios if (cell := results.cell(scenario, name))
@@ -182,9 +192,11 @@ def _panel_of_lines(axis: Any, results: Results, group: str, looks: dict[str, di
             low, high = ([end(cell.values) for _, cell in points] for end in (min, max))
             axis.fill_between(places, low, high, color=look["color"], alpha=0.15, linewidth=0)
     ticks = sorted({results.scenarios[scenario]["x"] for scenario in scenarios})
-    along = group if " or " in results.axis else results.axis  # Panels of one axis each, or of one for all.
     axis.set_xticks(ticks, [_tick(x, along) for x in ticks], rotation=35, ha="right", fontsize=8)
     axis.set_xlabel(along)
+    low, high = axis.get_ylim()
+    if high < FEW * low:
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.yaxis.set_major_formatter(lambda y, _: figure(y).rstrip("0").rstrip(".") if y < 1 else f"{y:,.0f}")
     axis.minorticks_off()
     axis.grid(linewidth=0.6)
@@ -206,6 +218,7 @@ def _looks(results: Results) -> dict[str, dict[str, Any]]:
     ways_of: dict[str, tuple[str, str]] = {}
     colours = iter(SERIES * 4)
     ways = iter(WAYS * 4)
+    floors = iter(("--", ":", "-.", "-") * 4)
     for name in results.present():
         match results.contenders[name]["kind"]:
             case "rawws":
@@ -216,7 +229,7 @@ def _looks(results: Results) -> dict[str, dict[str, Any]]:
                 look = {"color": _colour(results, name), "linewidth": 2, "linestyle": style}
                 look |= {"marker": marker, "markersize": 4.5, "zorder": 3}
             case "floor":
-                look = {"color": FLOOR, "linewidth": 1.6, "linestyle": "--", "marker": ""}
+                look = {"color": FLOOR, "linewidth": 1.6, "linestyle": next(floors), "marker": ""}
             case _:
                 look = {"color": next(colours), "linewidth": 1.3, "marker": "o", "markersize": 2.5}
         looks[name] = look

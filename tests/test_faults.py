@@ -162,7 +162,7 @@ def test_asyncio_survives_a_cut_at_every_byte(role: str, fault: str) -> None:
         if fault == "fin":
             await line.ws.close()
         await line.ws.wait_closed()
-        assert line.ws._timer is None or line.ws._timer.cancelled()
+        assert line.ws._alarm is None
         return received, code
 
     async def everywhere() -> None:

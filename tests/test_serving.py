@@ -471,8 +471,8 @@ class TestEnding:
             return Counting()
 
         async with net.serve(tap=tap) as server, await called(server.port) as peer:
-            await peer.send(request(server.port))
             await asked.wait()
+            await peer.send(request(server.port))
             closing = asyncio.ensure_future(server.close())
             await never(closing, 0.05)
             go_on.set()

@@ -200,15 +200,8 @@ class CallbackServer(Listener[Made]):
     def _make(self, *args: Any) -> Made:
         return self._factory().begin(*args)
 
-    def _meet(self, ws: Made, request: Request) -> None:
-        if self._process_request is not None:
-            super()._meet(ws, request)
-        elif self._is_let_in(ws, request, None):
-            ws.opened()
-
-    async def _converse(self, ws: Made, request: Request) -> None:
-        if await self._receive(ws, request):
-            ws.opened()
+    def _open_to(self, ws: Made) -> None:
+        ws.opened()
 
 
 def serve_callbacks(

@@ -10,11 +10,13 @@ out when all of them are dealt with, and at the latest in the next turn of the l
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 from typing import Any, Self, TypeAlias
 
 from rawws.aio import reads
+from rawws.aio.alarms import Group
 from rawws.aio.clock import clock_of
-from rawws.aio.turn import turn_of
+from rawws.aio.loops import shared_by
 from rawws.core.connection import Connection, Wants
 from rawws.core.errors import NotOpen
 from rawws.core.frames import CloseCode
@@ -55,6 +57,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
 
     # With over thirty attributes an object has a dict of 1.5 KiB; what an application adds is beside these.
     __slots__ = (
+        "_alarm",
         "_beneath",
         "_buffers",
         "_eof",
@@ -75,11 +78,11 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         "_session",
         "_tap",
         "_time",
-        "_timer",
         "_transport",
         "_turn",
         "_until_gone",
         "_waits",
+        "_wakes_at",
         "_when_gone",
     )
 
@@ -94,9 +97,10 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         """Be this connection: to be called once, before there is a transport."""
         self._loop = asyncio.get_running_loop()
         self._time = clock_of(self._loop)
-        self._buffers = reads.buffers_of(self._loop)
+        shared = shared_by(self._loop)
+        self._buffers = shared.buffers
         self._read = reads.FIRST  # which of them is next
-        self._turn = turn_of(self._loop)
+        self._turn = shared.turn
         self._session = Session(connection, self._time(), patience)
         self._on_opening: OnOpening | None = on_opening
         self._tap = tap
@@ -117,7 +121,8 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         self._is_behind = False  # not all was written when the session was told last
         self._gathered = 0
         self._sent_in_a_row = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm: Group | None = None  # who is woken together with this
+        self._wakes_at = inf  # what it has asked for
         return self
 
     # --- Sending --------------------------------------------------------------------------------------------------
@@ -281,16 +286,17 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._session.lost(self._time())
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._alarm is not None:
+            self._alarm.discard(self)
+            self._alarm = None
         self._is_gone, self._beneath = True, ()
         for waiter in self._until_gone or ():
             if not waiter.done():
                 waiter.set_result(None)
-        for call in self._when_gone:
-            self._loop.call_soon(call, self)
-        self._when_gone = ()
         self._react()
+        when_gone, self._when_gone = self._when_gone, ()
+        for call in when_gone:
+            call(self)
 
     # --- What is done about it ------------------------------------------------------------------------------------
 
@@ -342,8 +348,8 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         if todo.read == self._paused and not transport.is_closing():
             self._paused = not todo.read
             (transport.pause_reading if self._paused else transport.resume_reading)()
-        if todo.wake_at is not None and (self._timer is None or todo.wake_at < self._timer.when()):
-            self._set_timer(todo.wake_at)
+        if todo.wake_at is not None and todo.wake_at < self._wakes_at:
+            self._set_alarm(todo.wake_at)
 
     def _flush_soon(self) -> None:
         if not self._flush_is_due:
@@ -408,13 +414,15 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
     def _waits_beneath(self) -> int:
         return sum(each.get_write_buffer_size() for each in self._beneath)
 
-    def _set_timer(self, when: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._wake)
+    def _set_alarm(self, when: float) -> None:
+        if self._alarm is not None:
+            self._alarm.discard(self)
+        self._alarm = shared_by(self._loop).alarms.join(self, when, self._time(), self._loop)
+        self._wakes_at = when
 
-    def _wake(self) -> None:
-        self._timer = None
+    def wake(self) -> None:
+        """The time that it has asked for has come."""
+        self._alarm, self._wakes_at = None, inf
         self._note_backlog()
         self._session.wake(self._time())
         self._react()

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from rawws.aio.carrier import Carrier, Data
-from rawws.aio.turn import turn_of
+from rawws.aio.loops import shared_by
 from rawws.core.prepared import Prepared
 from rawws.many import Slow, offer_to_all
 
@@ -50,4 +50,4 @@ def broadcast(
     try:
         return offer_to_all(connections, Prepared(message, compress), limit, slow)
     finally:
-        turn_of(loop).begin(loop)
+        shared_by(loop).turn.begin(loop)

@@ -4,26 +4,20 @@ In 64 KiB there may be one message, or ten thousand Pings, and others on the loo
 a full read that was dealt with quickly is followed by a longer one, and one that took long by a shorter one.
 """
 
-import asyncio
-from weakref import WeakKeyDictionary
-
 SIZES = (4 * 1024, 16 * 1024, 64 * 1024)
 FIRST = 1
 """Which of the sizes a connection begins with."""
 QUICK, LONG = 0.002, 0.01
 """Seconds that a read took, at most and at least."""
 
-# One for each loop, and its beginnings: what is read into it is taken out before anything else can happen there.
-_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[memoryview, ...]] = WeakKeyDictionary()
 
+def new_buffers() -> tuple[memoryview, ...]:
+    """Where reads of each size go: one buffer, and its beginnings.
 
-def buffers_of(loop: asyncio.AbstractEventLoop) -> tuple[memoryview, ...]:
-    """Where reads of each size go."""
-    buffers = _buffers.get(loop)
-    if buffers is None:
-        whole = memoryview(bytearray(SIZES[-1]))
-        buffers = _buffers[loop] = tuple(whole[:size] for size in SIZES)
-    return buffers
+    All connections of a loop share it: what is read into it is taken out before anything else can happen there.
+    """
+    whole = memoryview(bytearray(SIZES[-1]))
+    return tuple(whole[:size] for size in SIZES)
 
 
 def after(read: int, took: float) -> int:

@@ -6,8 +6,7 @@ import inspect
 import logging
 import socket
 import ssl as tls
-from collections.abc import Awaitable, Callable, Generator, Iterable
-from contextvars import copy_context
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeAlias, TypeVar, Unpack
 
@@ -64,11 +63,8 @@ class Listener(Generic[Made]):
         self._listen = listen
         self._opening: set[Made] = set()
         self._open: set[Made] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        # Made once, for all connections.
-        self._context = copy_context()
-        self._forget_opening, self._forget_open = self._opening.discard, self._open.discard
-        self._forget_task = self._tasks.discard
+        self._tasks: dict[Made, asyncio.Task[None]] = {}  # until they end, which may be after the connection
+        self._forgets = self._forget  # made once, for all connections
         self._closed = asyncio.Event()
         self._server: asyncio.Server | None = None
 
@@ -107,7 +103,7 @@ class Listener(Generic[Made]):
         for ws in list(self._opening):
             ws.abort()
         await asyncio.gather(*(ws.close(code, reason) for ws in self._open))
-        tasks = self._tasks - {asyncio.current_task()}
+        tasks = {*self._tasks.values()} - {asyncio.current_task()}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=1)
             for task in late:
@@ -161,42 +157,50 @@ class Listener(Generic[Made]):
             ws.abort()
         else:
             self._opening.add(ws)
+            ws.on_gone(self._forgets)
+
+    def _forget(self, ws: Made) -> None:
+        self._opening.discard(ws)
+        self._open.discard(ws)
+        if ws in self._tasks and self._tasks[ws].done():
+            del self._tasks[ws]  # It was cancelled before it began.
 
     def _on_opening(self, ws: Made, event: Request | Connected | Rejected | None) -> None:
         if isinstance(event, Request):
             ws.request = event
-            self._meet(ws, event)
-        else:
-            # It is refused, or gone; until TCP has ended it counts.
-            ws.on_gone(self._forget_opening)
+            if self._process_request is not None:
+                self._let_run(ws, self._receive(ws, event, self._process_request))
+            elif self._is_let_in(ws, event, None):
+                self._open_to(ws)
+        # Otherwise it is refused, or gone; until TCP has ended it counts.
 
-    def _meet(self, ws: Made, request: Request) -> None:
-        task = asyncio.get_running_loop().create_task(self._converse(ws, request), name="connection of rawws")
-        self._tasks.add(task)
-        task.add_done_callback(self._forget_task, context=self._context)
+    def _let_run(self, ws: Made, work: Coroutine[Any, Any, None]) -> None:
+        """Let a task do this for a connection, which takes itself out of `_tasks`: nobody else has to be called."""
+        self._tasks[ws] = asyncio.get_running_loop().create_task(work, name="connection of rawws")
 
-    async def _converse(self, ws: Made, request: Request) -> None:
-        """What a task does for a connection, from its request on."""
+    def _open_to(self, ws: Made) -> None:
+        """It is open."""
         raise NotImplementedError
 
-    async def _receive(self, ws: Made, request: Request) -> bool:
-        """Answer the opening handshake; whether the connection is open now."""
+    async def _receive(self, ws: Made, request: Request, process_request: ProcessRequest) -> None:
+        """Answer the opening handshake when its hook has thought about it."""
         try:
-            response = None if self._process_request is None else self._process_request(request)
+            response = process_request(request)
             if inspect.isawaitable(response):
                 response = await response
         except asyncio.CancelledError:
             ws.abort()
-            ws.on_gone(self._forget_opening)
             raise
         except Exception:
             _logger.exception("a hook of the opening handshake raised")
             response = Response(500)
-        return self._is_let_in(ws, request, response)
+        finally:
+            del self._tasks[ws]
+        if self._is_let_in(ws, request, response):
+            self._open_to(ws)
 
     def _is_let_in(self, ws: Made, request: Request, response: Response | None) -> bool:
         is_open = self._answer(ws, request, response)
-        ws.on_gone(self._forget_open if is_open else self._forget_opening)
         if is_open:
             self._open.add(ws)
             self._opening.discard(ws)
@@ -224,24 +228,26 @@ class Server(Listener[WebSocket]):
     def _make(self, *args: Any) -> WebSocket:
         return WebSocket(*args)
 
-    async def _converse(self, ws: WebSocket, request: Request) -> None:
-        """All of one connection.  One coroutine does it: each more would be there as long as the connection."""
+    def _open_to(self, ws: WebSocket) -> None:
+        self._let_run(ws, self._converse(ws))
+
+    async def _converse(self, ws: WebSocket) -> None:
+        """All of an open connection.  One coroutine does it: each more would be there as long as the connection."""
+        code = CloseCode.NORMAL
         try:
-            if await self._receive(ws, request):
-                code = CloseCode.NORMAL
-                try:
-                    await self._handler(ws)
-                except ConnectionClosed:
-                    pass
-                except Exception:
-                    _logger.exception("the handler of a connection raised")
-                    code = CloseCode.INTERNAL_ERROR
-                if ws.state is State.OPEN:
-                    ws.start_close(code)
-            await ws.wait_closed()
+            await self._handler(ws)
+        except ConnectionClosed:
+            pass
         except asyncio.CancelledError:
             ws.abort()
             raise
+        except Exception:
+            _logger.exception("the handler of a connection raised")
+            code = CloseCode.INTERNAL_ERROR
+        finally:
+            del self._tasks[ws]
+        if ws.state is State.OPEN:
+            ws.start_close(code)
 
 
 def serve(

@@ -10,7 +10,6 @@ turns.  While something is sent to many in each of them, a few count as one.
 import asyncio
 from contextlib import suppress
 from typing import Protocol
-from weakref import WeakKeyDictionary
 
 MOST_TURNS = 4
 """So many turns of the loop count as one, if it goes on for so long."""
@@ -60,11 +59,3 @@ class Turn:
                 loop.call_exception_handler(told)
                 with suppress(Exception):
                     ws.abort()  # What it was sent has a hole by now.
-
-
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, Turn] = WeakKeyDictionary()
-
-
-def turn_of(loop: asyncio.AbstractEventLoop) -> Turn:
-    """The one that this loop is in."""
-    return _turns.setdefault(loop, Turn())

@@ -1,0 +1,65 @@
+"""When connections are to be woken: many of them by one timer of the loop.
+
+Each connection has a time at which something is due, and nearly always it is over before, or the time is put off.  A
+timer of its own would have to be made, ordered among all others, and cancelled, again and again.  So its time is put
+off by a thirty-second of how far it is, at most, to one that many share; whoever goes only leaves the group.
+"""
+
+import asyncio
+from contextlib import suppress
+from math import ceil, frexp
+from typing import Protocol, TypeAlias
+
+FAIR_SHARE = 32
+"""So many are woken in one turn of the loop; then others have theirs."""
+SOONEST = 0.001
+"""What is due in less, in seconds, is not earlier for it."""
+
+
+class Sleeper(Protocol):
+    """A connection."""
+
+    def wake(self) -> None:
+        """The time has come."""
+
+    def abort(self) -> None:
+        """Drop the TCP connection."""
+
+
+Group: TypeAlias = set[Sleeper]
+"""Those who are woken together."""
+
+
+class Alarms:
+    """All of one loop."""
+
+    def __init__(self) -> None:
+        self._groups: dict[float, Group] = {}
+
+    def join(self, sleeper: Sleeper, when: float, now: float, loop: asyncio.AbstractEventLoop) -> Group:
+        """Have it woken at `when` or soon after, never before; gives back the group, which it may leave."""
+        _, exponent = frexp(max(when - now, SOONEST))
+        step = 2.0 ** (exponent - 6)
+        at = ceil(when / step) * step
+        group = self._groups.get(at)
+        if group is None:
+            group = self._groups[at] = set()
+            loop.call_at(at, self._ring, at, loop)
+        group.add(sleeper)
+        return group
+
+    def _ring(self, at: float, loop: asyncio.AbstractEventLoop) -> None:
+        group = self._groups[at]
+        for _ in range(min(FAIR_SHARE, len(group))):
+            sleeper = group.pop()
+            try:
+                sleeper.wake()
+            except Exception as error:
+                told = {"message": "what was due could not be done", "exception": error, "protocol": sleeper}
+                loop.call_exception_handler(told)
+                with suppress(Exception):
+                    sleeper.abort()
+        if group:
+            loop.call_soon(self._ring, at, loop)
+        else:
+            del self._groups[at]

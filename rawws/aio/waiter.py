@@ -37,8 +37,8 @@ def wake_at_once(waiter: Waiter, loop: asyncio.AbstractEventLoop) -> bool:
 
     If it did not, it will run in the next turn: a task is running, or it is no task of asyncio that waits.
     """
-    callbacks = waiter._callbacks or ()
-    if len(callbacks) == 1 and _current_task(loop) is None:
+    callbacks = waiter._callbacks
+    if callbacks and len(callbacks) == 1 and _current_task(loop) is None:
         callback, context = callbacks[0]
         if isinstance(getattr(callback, "__self__", None), _TASKS):
             waiter.remove_done_callback(callback)

@@ -5,6 +5,7 @@ it sends until it waits again goes out in one write.
 """
 
 import asyncio
+from asyncio import Future
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from types import TracebackType
@@ -178,7 +179,7 @@ class WebSocket(Carrier):
         self._new_row()
         if not self._gathers and self._session.connection.has_data_to_send:
             self._act()
-        self._receiver = asyncio.Future(loop=self._loop)
+        self._receiver = Future(loop=self._loop)
         self._waits = True
         return self._receiver
 

@@ -33,7 +33,7 @@ CORE = [
 FLOORS = [
     [f"core.{name}" for name in CORE],
     ["records", "tap", "uri"],
-    ["core.connection", "core.upgrade", "core.http1", "core"],
+    ["core.outgoing", "core.connection", "core.upgrade", "core.http1", "core"],
     ["patience", "pieces", "session", "endpoint", "many", "plan", "proxies", "backoff"],
     ["route", "blocking", "aio", "."],
     ["compat", "conformance", "cli", "__main__"],

@@ -18,24 +18,18 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any
 
-from rawws.core import rules
-from rawws.core.agreement import Agreement, Compressor, Terms
-from rawws.core.errors import LocalProtocolError, NotOpen, ProtocolError, RemoteProtocolError
+from rawws.core.agreement import Agreement, Terms
+from rawws.core.errors import ProtocolError, RemoteProtocolError
 from rawws.core.events import Chunk, Closed, Event, Ping, Pong
 from rawws.core.frames import (
-    MOST_IN_CONTROL,
-    RSV1,
     CloseCode,
     FrameHeader,
     Opcode,
     check,
     decode_close,
     decode_header,
-    encode_close,
-    encode_whole,
     is_control,
 )
-from rawws.core.keys import pooled
 from rawws.core.masking import apply_mask, rotate
 from rawws.core.messages import (
     COMPRESSED_AT_ONCE,
@@ -45,31 +39,19 @@ from rawws.core.messages import (
     payload_of,
     take_plain,
 )
-from rawws.core.prepared import Prepared, encode_text
+from rawws.core.outgoing import SERVER, Outgoing
 from rawws.core.settings import Limits, Role
 from rawws.core.states import (
-    CLOSE,
     CLOSE_SENT,
-    CONTROL,
     ENDED,
     EOF,
-    FIRST,
     IN_MESSAGE,
-    LAST,
-    MIDDLE,
     READY,
-    WHOLE,
     Sender,
-    Sent,
     State,
     advance,
     what_is_sent,
 )
-
-SERVER = Role.SERVER
-
-# The first bytes of whole messages: FIN and the opcode.
-WHOLE_TEXT, WHOLE_BINARY = 0x80 | Opcode.TEXT, 0x80 | Opcode.BINARY
 
 
 class Wants(Enum):
@@ -83,24 +65,7 @@ class Wants(Enum):
     """Close the TCP connection."""
 
 
-class Unfinished:
-    """A message that is being sent in fragments, and what waits behind it."""
-
-    __slots__ = ("behind", "charge", "compressed", "opcode")
-
-    def __init__(self, opcode: Opcode = Opcode.TEXT, compressed: bool = False) -> None:
-        self.opcode = opcode
-        self.compressed = compressed
-        self.behind: list[Prepared] = []
-        self.charge = 0
-        """The memory of what waits."""
-
-
-NOTHING = Unfinished()
-"""While there is no such message."""
-
-
-class Connection:
+class Connection(Outgoing):
     """One side of an open connection (sections 5 to 8).
 
     Args:
@@ -119,11 +84,10 @@ class Connection:
 
     # What is seldom asked for is in slots, so that 25 attributes are left for the dict.  Of up to 29, CPython keeps the
     # names once for all instances; with one more, each has a table of 1.3 KiB, and every access takes longer.
-    __slots__ = ("__dict__", "__weakref__", "_random", "auto_close", "auto_pong", "close_received", "close_sent")
+    __slots__ = ("auto_close", "auto_pong", "close_received")
 
-    _opening = False
-    """The opening handshake is going on.  Only in the subclasses of `http1`, which read it in `_read_opening`."""
     _read_opening: Callable[[], bool]
+    """Reads the opening handshake, while that goes on.  Only in the subclasses of `http1`."""
 
     def __init__(
         self,
@@ -137,16 +101,13 @@ class Connection:
         initial_data: bytes = b"",
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        self.role = role
-        self.limits = limits
+        super().__init__(role, limits, random)
         self.stream = stream
         self.auto_pong = auto_pong
         self.auto_close = auto_close
-        self.ours = self.theirs = READY
+        self.theirs = READY
         self.closed: Closed | None = None
-        self.close_sent: tuple[int, str] | None = None
         self.close_received: tuple[int, str] | None = None
-        self._random = pooled(random)
         # What came and has not been read: `_data` from `_position` on, then `_incoming`.
         self._data = b""
         self._position = 0
@@ -161,19 +122,13 @@ class Connection:
         self._in_chunks = False  # the message is given out as it comes, to its end
         self._begins = True  # none of it was given out
         self._plain_limit = min(sys.maxsize if bound is None else bound for bound in (limits.message, limits.frame))
-        # What goes out.
-        self._out: list[bytes] = []
-        self._pongs = self._last_pong = 0  # automatic ones in `_out`, and where in there the newest is
-        self._sending = NOTHING
         self._failed = False
         self._settle(agreement)
         self.receive_data(initial_data)
 
     def _settle(self, agreement: Agreement) -> None:
-        """Both sides agreed on this."""
-        self.agreement = agreement
+        super()._settle(agreement)
         terms = agreement.compression
-        self._compressor = self._new_compressor()
         self._message.decompressor = None if terms is None else terms.decompressor(self.role.peer)
 
     # --- What came in ---------------------------------------------------------------------------------------------
@@ -458,89 +413,7 @@ class Connection:
         if self.auto_close:
             self.answer_close()
 
-    # --- What goes out --------------------------------------------------------------------------------------------
-    # Each of these raises `NotOpen` once this side has sent its Close or the connection is gone, and
-    # `LocalProtocolError` for what the protocol forbids; then nothing is queued and nothing has changed.
-
-    def send_message(
-        self, data: str | bytes | bytearray | memoryview, more: bool = False, compress: bool | None = None
-    ) -> None:
-        """Queue a message, text for a `str` and binary for bytes: `send_text` or `send_binary`, whichever it is."""
-        # The short way, for what most applications send: READY and WHOLE is READY.
-        if type(data) is bytes and self.ours is READY and not (more or self._compressor is not None or self._opening):
-            self._out.append(encode_whole(WHOLE_BINARY, data, None if self.role is SERVER else self._random(4)))
-        elif isinstance(data, str):
-            self.send_text(data, more, compress)
-        else:
-            self.send_binary(data, more, compress)
-
-    def send_text(self, data: str, more: bool = False, compress: bool | None = None) -> None:
-        """Queue a text message, or with `more` a fragment of one: until a call without it, all calls continue it.
-
-        Args:
-            data: of the message, or of the fragment.
-            more: another fragment follows.
-            compress: whether to compress the message, if that was agreed on; None leaves it to its length.  The first
-                fragment decides for all.
-        """
-        if not isinstance(data, str):
-            raise TypeError(f"a text message is a str, not {type(data).__name__}")
-        payload = encode_text(data)
-        if more or self.ours is not READY or self._compressor is not None or self._opening:
-            self._send_data(Opcode.TEXT, payload, more, compress)
-        else:  # The short way: READY and WHOLE is READY.
-            self._out.append(encode_whole(WHOLE_TEXT, payload, None if self.role is SERVER else self._random(4)))
-
-    def send_binary(
-        self, data: bytes | bytearray | memoryview, more: bool = False, compress: bool | None = None
-    ) -> None:
-        """The same for a binary message."""
-        payload = data if type(data) is bytes else bytes(memoryview(data))
-        if more or self.ours is not READY or self._compressor is not None or self._opening:
-            self._send_data(Opcode.BINARY, payload, more, compress)
-        else:
-            self._out.append(encode_whole(WHOLE_BINARY, payload, None if self.role is SERVER else self._random(4)))
-
-    def send_prepared(self, message: Prepared) -> None:
-        """Queue a message that many are sent; while another is being sent in fragments, it waits for its end.
-
-        5.4: "The fragments of one message MUST NOT be interleaved between the fragments of another message".
-        """
-        if self.ours is IN_MESSAGE:
-            self._sending.behind.append(message)
-            self._sending.charge += message.charge
-            return
-        following = self._allow(WHOLE)
-        try:
-            self._out.append(self._prepared_frame_of(message))
-        except BaseException:
-            self._compressor = self._new_compressor()  # As in `_compressed_frame_of`.
-            raise
-        self.ours = following
-
-    def ping(self, payload: bytes = b"") -> None:
-        """Queue a Ping with 125 bytes at most (section 5.5.2)."""
-        self._send_control(Opcode.PING, payload)
-
-    def pong(self, payload: bytes = b"") -> None:
-        """Queue a Pong that nobody asked for, or with `auto_pong` off an answer (section 5.5.3)."""
-        self._send_control(Opcode.PONG, payload)
-
-    def close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
-        """Queue a Close: begin the closing handshake, or answer the peer's with another code (section 7.1.2).
-
-        Args:
-            code: why (section 7.4); None for a Close frame with no body.
-            reason: text for people, 123 bytes at most.
-        """
-        try:
-            body = encode_close(code, reason, self.role)
-        except ProtocolError as breach:
-            raise LocalProtocolError(breach.rule, breach.detail) from None
-        following = self._allow(CLOSE)
-        self._out.append(self._frame_of(Opcode.CLOSE, body))
-        self.ours = following
-        self.close_sent = (CloseCode.NO_CODE if code is None else code, reason)
+    # --- Ending ---------------------------------------------------------------------------------------------------
 
     def fail(self, code: int, reason: str = "") -> None:
         """Give up now (section 7.1.7): queue a Close unless one was sent, and ignore what the peer still sends.
@@ -570,122 +443,12 @@ class Connection:
             code = {CloseCode.NO_CODE: None, CloseCode.EXTENSION_NEEDED: CloseCode.NORMAL}
             self.close(code.get(self.closed.code, self.closed.code))  # type: ignore[call-overload]
 
-    def data_to_send(self) -> bytes:
-        """Everything that was queued, in order; it is the caller's to write now."""
-        out = self._out
-        if not out:
-            return b""
-        self._out = []
-        self._pongs = 0
-        return b"".join(out)
+    # --- Where it stands ------------------------------------------------------------------------------------------
 
     @property
     def has_data_to_read(self) -> bool:
         """Whether something came that was not read yet; it may be the beginning of a frame."""
         return bool(self._data or self._incoming or self._ready)
-
-    @property
-    def has_data_to_send(self) -> bool:
-        """Whether anything is queued."""
-        return bool(self._out)
-
-    def chunks_to_send(self) -> list[bytes]:
-        """The same, not joined, for `writelines` and `sendmsg`."""
-        chunks = self._out
-        self._out = []
-        self._pongs = 0
-        return chunks
-
-    def _send_data(self, opcode: Opcode, payload: bytes, more: bool, compress: bool | None) -> None:
-        if self.ours is IN_MESSAGE:
-            self._send_on(opcode, payload, more)
-            return
-        following = self._allow(FIRST if more else WHOLE)
-        compressed = self._is_to_compress(None if more else len(payload), compress)
-        make = self._compressed_frame_of if compressed else self._frame_of
-        self._out.append(make(opcode, payload, not more, RSV1 if compressed else 0))
-        self.ours = following
-        if more:
-            self._sending = Unfinished(opcode, compressed)
-
-    def _send_on(self, opcode: Opcode, payload: bytes, more: bool) -> None:
-        """Another fragment; behind the last one, what waited for it."""
-        sending = self._sending
-        if opcode is not sending.opcode:
-            raise LocalProtocolError(rules.MESSAGE_UNFINISHED, f"a {sending.opcode.name} message is being sent")
-        following = self._allow(MIDDLE if more else LAST)
-        make = self._compressed_frame_of if sending.compressed else self._frame_of
-        self._out.append(make(Opcode.CONTINUATION, payload, not more, 0))
-        self.ours = following
-        if not more:
-            self._sending = NOTHING
-            for message in sending.behind:
-                self.send_prepared(message)
-
-    def _is_to_compress(self, size: int | None, compress: bool | None) -> bool:
-        if self._compressor is None:
-            return False
-        return self._compressor.wants(size) if compress is None else compress
-
-    def _send_control(self, opcode: Opcode, payload: bytes) -> None:
-        payload = bytes(memoryview(payload))
-        if len(payload) > MOST_IN_CONTROL:
-            raise LocalProtocolError(rules.CONTROL_TOO_LONG, f"{len(payload)} bytes")
-        self.ours = self._allow(CONTROL)
-        self._out.append(self._frame_of(opcode, payload))
-
-    def _answer_ping(self, payload: bytes) -> None:
-        """Queue a Pong.  While nobody takes what is queued, the newest ones share one place (section 5.5.3)."""
-        pong = self._frame_of(Opcode.PONG, payload)
-        if self._pongs and self._pongs >= self.limits.pongs:
-            self._out[self._last_pong] = pong
-        else:
-            self._pongs += 1
-            self._last_pong = len(self._out)
-            self._out.append(pong)
-
-    def _frame_of(self, opcode: Opcode, payload: bytes, fin: bool = True, rsv: int = 0) -> bytes:
-        # 5.3: "the masking key [...] MUST be derived from a strong source of entropy"
-        key = self._random(4) if self.role is Role.CLIENT else None
-        return encode_whole((0x80 if fin else 0) | rsv << 4 | opcode, payload, key)
-
-    def _compressed_frame_of(self, opcode: Opcode, payload: bytes, fin: bool, rsv: int) -> bytes:
-        assert self._compressor is not None
-        try:
-            return self._frame_of(opcode, self._compressor.compress(payload, fin), fin, rsv)
-        except BaseException:
-            # The peer will not see what our window has by now (Ctrl-C, say): go on with an empty one.
-            self._compressor = self._new_compressor()
-            raise
-
-    def _prepared_frame_of(self, message: Prepared) -> bytes:
-        payload, rsv = message.payload, 0
-        if self._compressor is not None and self._is_to_compress(len(payload), message.compress):
-            payload, rsv = message.compressed(self._compressor), RSV1
-        if self.role is Role.CLIENT:
-            return self._frame_of(message.opcode, payload, rsv=rsv)
-        return message.frame(payload, rsv)
-
-    def _new_compressor(self) -> Compressor | None:
-        terms = self.agreement.compression
-        return None if terms is None else terms.compressor(self.role)
-
-    def _allow(self, sent: Sent) -> Sender:
-        """Where we stand after sending this; raises if we may not."""
-        if self._opening:
-            raise LocalProtocolError(rules.NOT_YET_OPEN)
-        try:
-            return advance(self.ours, sent)
-        except ProtocolError as breach:
-            late = breach.rule in (rules.FRAME_AFTER_CLOSE, rules.FRAME_AFTER_EOF)
-            raise (NotOpen if late else LocalProtocolError)(breach.rule) from None
-
-    def rest(self) -> None:
-        """Let go of a compressor that was not used since the last call: call it from time to time, a minute say."""
-        if self._compressor is not None and self.ours is not IN_MESSAGE:
-            self._compressor.rest()
-
-    # --- Where it stands ------------------------------------------------------------------------------------------
 
     @property
     def subprotocol(self) -> str | None:
@@ -718,11 +481,6 @@ class Connection:
             return Wants.LINGER
         # 7.1.1: "the underlying TCP connection, in most normal cases, SHOULD be closed first by the server"
         return Wants.CLOSE if self.theirs is CLOSE_SENT and self.role is Role.SERVER else Wants.DATA
-
-    @property
-    def held_back(self) -> int:
-        """The memory of what was prepared and waits behind a message that is being sent in fragments."""
-        return self._sending.charge if self.ours is IN_MESSAGE else 0
 
     @property
     def held(self) -> int:

@@ -150,9 +150,8 @@ class WebSocket(Carrier):
         except ConnectionClosed:
             self._act()
             raise
-        if inbox:
-            inbox.reverse()
-            self._inbox = inbox
+        inbox.reverse()
+        self._inbox = inbox  # Also if it is empty: then it is one empty list, for as long as nothing comes.
         if self._paused and session.reading:
             self._act()
         return inbox

@@ -40,7 +40,7 @@ from rawws.core.headers import (
     quote,
 )
 from rawws.core.heads import HeadReader, request_line_problem, status_line_problem, write_head
-from rawws.core.parsing import FRAMING, parse_answer, parse_request, parse_switch, take_body
+from rawws.core.parsing import FRAMING, parse_answer, parse_request, parse_switch, take_body, text_of
 from rawws.core.rules import Rule
 from rawws.core.settings import Limits, Role
 from rawws.core.states import ENDED
@@ -502,7 +502,10 @@ def _parse_request(head: bytes) -> Request:
         upgrade = UpgradeRequest.judge(fields, method, target, version)
     except RemoteProtocolError as error:
         fault = _located(error, head, 0)
-    return Request(method.decode("ascii"), target.decode("ascii"), fields, upgrade, fault)
+    asked = target.decode("ascii")
+    if upgrade is not None and upgrade.target == asked:
+        asked = upgrade.target  # A connection keeps both as long as it is open: one text will do.
+    return Request(text_of(method), asked, fields, upgrade, fault)
 
 
 def read_answer(head: bytes) -> Rejected:

@@ -86,6 +86,13 @@ def _fields_of(message: Message) -> Headers:
 
 # --- Heads ----------------------------------------------------------------------------------------------------------
 
+_WORDS = {word: word.decode("ascii") for word in (b"GET", b"1.1")}
+
+
+def text_of(word: bytes) -> str:
+    """A word of a request line; open connections share those that nearly all of them say."""
+    return _WORDS.get(word) or word.decode("ascii")
+
 
 def parse_request(head: bytes) -> tuple[bytes, bytes, str, Headers]:
     """The method, the target, the version and the fields of a request.
@@ -105,7 +112,7 @@ def parse_request(head: bytes) -> tuple[bytes, bytes, str, Headers]:
         hosts = head.lower().count(b"\r\nhost:")
         rule = rules.HTTP_MALFORMED if hosts == 1 else rules.HOST
         raise RemoteProtocolError(rule, str(error)) from None
-    return method, target, version[5:].decode("ascii"), fields
+    return method, target, text_of(version[5:]), fields
 
 
 _SWITCH = re.compile(rb"HTTP/([0-9]\.[0-9]) 101(?: .*)?")

@@ -245,7 +245,10 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         on_made, self._on_made = self._on_made, None
         if on_made is not None:
             on_made(self)
-        self._act()
+        if self._session.connection.has_data_to_send or transport.is_closing():
+            self._act()
+        elif self._session.wake_at is not None:
+            self._set_alarm(self._session.wake_at)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffers[self._read]
@@ -335,9 +338,12 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         todo = self._session.todo()
         if todo.send and not transport.is_closing():
             self._write(todo.send)
-            self._note_backlog()
-            if self._session.unwritten:
-                todo = self._session.todo()  # Now there is a time by which it is to be written.
+            if self._is_behind or self._beneath or transport.get_write_buffer_size():
+                self._note_backlog()
+                if self._session.unwritten:
+                    todo = self._session.todo()  # Now there is a time by which it is to be written.
+            else:
+                self._session.all_is_written()
         if todo.drop:
             transport.abort()
             return

@@ -148,7 +148,8 @@ class WebSocket(Carrier):
             self._row_began = self._time()
             inbox = session.next_messages(self._row_began)
         except ConnectionClosed:
-            self._act()
+            if not self._gathers:
+                self._act()
             raise
         inbox.reverse()
         self._inbox = inbox  # Also if it is empty: then it is one empty list, for as long as nothing comes.

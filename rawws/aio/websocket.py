@@ -151,11 +151,12 @@ class WebSocket(Carrier):
             if not self._gathers:
                 self._act()
             raise
-        inbox.reverse()
-        self._inbox = inbox  # Also if it is empty: then it is one empty list, for as long as nothing comes.
+        if inbox:
+            inbox.reverse()
+            self._inbox = inbox
         if self._paused and session.reading:
             self._act()
-        return inbox
+        return self._inbox
 
     def _next_chunk(self) -> Chunk | None:
         if self._inbox:

@@ -8,9 +8,9 @@
             case str() | bytes() as message: ...
             case Closed(): ...
 
-A head is cut into lines by `heads`, so that each byte, line and field is counted as it comes.  h11 judges the parts of
-a request, or of a 101, and reads any other answer, with its body.  Nothing is read behind a request that is refused:
-there is no second one.
+A head is cut into lines by `heads`, so that each byte, line and field is counted as it comes.  In `parsing` h11 judges
+the parts of a request, or of a 101, and reads any other answer, with its body; `opening` makes events of them.  Nothing
+is read behind a request that is refused: there is no second one.
 
 While the handshake goes on, `state` is CONNECTING, sending a frame raises `LocalProtocolError`, and every end is a
 `Closed` with 1006, since no Close frame came: by "lost" when TCP ended; by "error" when the peer broke a rule, with the
@@ -20,81 +20,24 @@ While the handshake goes on, `state` is CONNECTING, sending a frame raises `Loca
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
-
-import h11
 
 from rawws.core import rules
 from rawws.core.agreement import Agreement, Compression
 from rawws.core.connection import Connection
 from rawws.core.errors import LocalProtocolError, NotOpen, RemoteProtocolError
-from rawws.core.events import Closed, Opening
+from rawws.core.events import Closed
 from rawws.core.frames import CloseCode
-from rawws.core.headers import (
-    GivenHeaders,
-    Headers,
-    is_host,
-    is_target,
-    outgoing,
-    quote,
-)
+from rawws.core.headers import GivenHeaders, Headers, is_host, is_target, outgoing, quote
 from rawws.core.heads import HeadReader, request_line_problem, status_line_problem, write_head
-from rawws.core.parsing import FRAMING, parse_answer, parse_request, parse_switch, take_body, text_of
-from rawws.core.rules import Rule
+from rawws.core.opening import Connected, Rejected, Request, located, read_answer, read_request
+from rawws.core.parsing import FRAMING, BodyReader, parse_answer, parse_switch, take_body
 from rawws.core.settings import Limits, Role
 from rawws.core.states import ENDED
-from rawws.core.upgrade import ClientUpgrade, UpgradeRequest, own_headers, refusal
+from rawws.core.upgrade import ClientUpgrade, own_headers, refusal
 
-
-@dataclass(frozen=True, slots=True)
-class Request(Opening):
-    """A client asks: to be answered with `accept` or `reject`.
-
-    Attributes:
-        method: as it was sent.
-        target: as it was sent.
-        headers: all fields, names in lower case.
-        upgrade: the valid opening handshake that it is; None if it is another request, such as a health check.
-        error: why it is none; `accept` then answers with the refusal that this deserves.
-    """
-
-    method: str
-    target: str
-    headers: Headers
-    upgrade: UpgradeRequest | None
-    error: RemoteProtocolError | None
-
-
-@dataclass(frozen=True, slots=True)
-class Connected(Opening):
-    """The server accepted, and its answer is right.
-
-    Attributes:
-        headers: all fields, names in lower case.
-        agreement: what was settled.
-    """
-
-    headers: Headers
-    agreement: Agreement
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected(Opening):
-    """The server answered something else than 101; `Closed` follows.
-
-    Attributes:
-        status: the status code.
-        reason: the words beside it; may be empty.
-        headers: all fields, names in lower case.
-        body: its beginning, up to `Limits.response_body`, or what there was of it when TCP ended.
-    """
-
-    status: int
-    reason: str
-    headers: Headers
-    body: bytes
-
+__all__ = ["ClientConnection", "Connected", "Rejected", "Request", "ServerConnection", "read_answer"]
 
 _PLAIN_TEXT: Headers = ((b"content-type", b"text/plain; charset=utf-8"),)
 
@@ -207,9 +150,9 @@ class ServerConnection(_Handshake):
         if head is None:
             return False
         try:
-            self.request = _parse_request(head)
+            self.request = read_request(head)
         except RemoteProtocolError as error:
-            raise _located(error, head, 0) from None
+            raise located(error, head, 0) from None
         self._ready.append(self.request)
         return True
 
@@ -381,7 +324,7 @@ class ClientConnection(_Handshake):
         fields = ((b"Host", host.encode()), *self.upgrade.headers(), *own_headers(headers))
         self._out.append(write_head(f"GET {target} HTTP/1.1", fields))
         # Of an answer that is not 101: what reads its body, and what is known of it.
-        self._http: h11.Connection | None = None
+        self._http: BodyReader | None = None
         self._rejected = Rejected(0, "", (), b"")
         self._body_size = 0
 
@@ -399,7 +342,7 @@ class ClientConnection(_Handshake):
         try:
             self._take_answer(head)
         except RemoteProtocolError as error:
-            raise _located(error, head, self._offset + self._position - len(head)) from None
+            raise located(error, head, self._offset + self._position - len(head)) from None
         return True
 
     def _take_answer(self, head: bytes) -> None:
@@ -419,7 +362,7 @@ class ClientConnection(_Handshake):
             self._read_body(http)
         # Another 1xx goes before the answer, and is counted as part of it.
 
-    def _read_body(self, http: h11.Connection) -> bool:
+    def _read_body(self, http: BodyReader) -> bool:
         """Read some of the body of an answer that is not 101; its bytes are counted as they are on the wire."""
         room = self.limits.response_body - self._body_size
         fresh = self._data[self._position :][:room]
@@ -451,68 +394,3 @@ class ClientConnection(_Handshake):
 def _named(status: int) -> str:
     """The status with the name that HTTP gives it, if any."""
     return f"{status} {_PHRASES.get(status, '')}"
-
-
-# Which field a rule is about; the others are about the first line, or about all of it.
-_FIELDS = {
-    rules.HOST: b"host",
-    rules.UPGRADE_MISSING: b"upgrade",
-    rules.CONNECTION_MISSING: b"connection",
-    rules.KEY_MISSING: b"sec-websocket-key",
-    rules.KEY_REPEATED: b"sec-websocket-key",
-    rules.KEY_INVALID: b"sec-websocket-key",
-    rules.VERSION: b"sec-websocket-version",
-    rules.VERSION_REPEATED: b"sec-websocket-version",
-    rules.SUBPROTOCOLS_INVALID: b"sec-websocket-protocol",
-    rules.EXTENSIONS_INVALID: b"sec-websocket-extensions",
-    rules.RESPONSE_UPGRADE: b"upgrade",
-    rules.RESPONSE_CONNECTION: b"connection",
-    rules.ACCEPT_MISSING: b"sec-websocket-accept",
-    rules.ACCEPT_REPEATED: b"sec-websocket-accept",
-    rules.ACCEPT_WRONG: b"sec-websocket-accept",
-    rules.EXTENSION_UNOFFERED: b"sec-websocket-extensions",
-    rules.RESPONSE_EXTENSIONS: b"sec-websocket-extensions",
-    rules.COMPRESSION_TERMS: b"sec-websocket-extensions",
-    rules.SUBPROTOCOL_REPEATED: b"sec-websocket-protocol",
-    rules.SUBPROTOCOL_UNOFFERED: b"sec-websocket-protocol",
-}
-
-
-def _fault_in(head: bytes, rule: Rule) -> int:
-    """Where `head` breaks `rule`: at the last field that it is about, and if that is missing, where the head ends."""
-    if rule not in _FIELDS:
-        return 0
-    line = head.lower().rfind(b"\r\n" + _FIELDS[rule] + b":")
-    return line + 2 if line >= 0 else len(head) - 2
-
-
-def _located(error: RemoteProtocolError, head: bytes, start: int) -> RemoteProtocolError:
-    """A violation in `head`, which begins at `start` in the stream, with its byte."""
-    error.offset = start + _fault_in(head, error.rule)
-    return error
-
-
-def _parse_request(head: bytes) -> Request:
-    """The request, with what makes it an opening handshake or why it is none."""
-    method, target, version, fields = parse_request(head)
-    if version >= "2":
-        raise RemoteProtocolError(rules.HTTP_VERSION, f"HTTP/{version}")
-    upgrade = fault = None
-    try:
-        upgrade = UpgradeRequest.judge(fields, method, target, version)
-    except RemoteProtocolError as error:
-        fault = _located(error, head, 0)
-    asked = target.decode("ascii")
-    if upgrade is not None and upgrade.target == asked:
-        asked = upgrade.target  # A connection keeps both as long as it is open: one text will do.
-    return Request(text_of(method), asked, fields, upgrade, fault)
-
-
-def read_answer(head: bytes) -> Rejected:
-    """Status, reason and fields of the answer that begins with this whole head; nothing of its body.
-
-    Raises:
-        RemoteProtocolError: it is no HTTP.
-    """
-    _, status, reason, fields = parse_answer(head)
-    return Rejected(status, reason, fields, b"")

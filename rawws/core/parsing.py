@@ -22,6 +22,9 @@ from rawws.core.heads import split_field
 Field: TypeAlias = tuple[bytes, bytes]
 Message: TypeAlias = h11.Request | h11.Response | h11.InformationalResponse
 
+BodyReader: TypeAlias = h11.Connection
+"""What reads the body of an answer."""
+
 FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 """The fields that say how long a body is."""
 
@@ -135,7 +138,7 @@ def parse_switch(head: bytes) -> tuple[bytes, Headers] | None:
     return found[1], fields
 
 
-def parse_answer(head: bytes) -> tuple[h11.Connection, int, str, Headers]:
+def parse_answer(head: bytes) -> tuple[BodyReader, int, str, Headers]:
     """The status, the reason and the fields of any other answer, behind what goes on to read its body.
 
     Raises:
@@ -154,7 +157,7 @@ def parse_answer(head: bytes) -> tuple[h11.Connection, int, str, Headers]:
     return http, answer.status_code, bytes(answer.reason).decode("latin-1"), _fields_of(answer)
 
 
-def take_body(http: h11.Connection) -> tuple[bytes, bool]:
+def take_body(http: BodyReader) -> tuple[bytes, bool]:
     """What of the body can be read now, and whether that was the last of it; also when the rest cannot be read."""
     body = b""
     try:

@@ -13,17 +13,18 @@ Who owns the HTTP, a framework or a library, hands over fields and gets back fie
 
 Fields are pairs of bytes, the name in lower case, as h11, h2 and ASGI give them.  HTTP/2 and 3 ask with an extended
 CONNECT instead (RFC 8441 and 9220): `:protocol` says what Upgrade and Connection say here, and no key is needed.
+
+Here is the server's side.  The client's is in `asking`, and whose pages may connect in `origins`.
 """
 
-import os
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from enum import Enum
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 from urllib.parse import quote as percent_encode
 
 from rawws.core import rules
 from rawws.core.agreement import Agreement, Compression, Extension, Terms
+from rawws.core.asking import UPGRADE, VERSION, ClientUpgrade, own_headers, read_field
 from rawws.core.connection import Connection
 from rawws.core.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from rawws.core.headers import (
@@ -36,46 +37,36 @@ from rawws.core.headers import (
     is_host,
     is_key,
     is_target,
-    is_token,
     joined,
-    new_key,
-    outgoing,
     quote,
     read_extensions,
     read_subprotocols,
     write_extensions,
 )
+from rawws.core.origins import SAME_ORIGIN, OriginPolicy, Origins, may_connect
 from rawws.core.rules import Rule
 from rawws.core.settings import Role
 
-VERSION = b"13"
+__all__ = [
+    "SAME_ORIGIN",
+    "VERSION",
+    "Accepted",
+    "ClientUpgrade",
+    "OriginPolicy",
+    "Origins",
+    "UpgradeRequest",
+    "own_headers",
+    "refusal",
+]
 
 _VERSIONS: Headers = ((b"sec-websocket-version", VERSION),)
-_UPGRADE: Headers = ((b"upgrade", b"websocket"), (b"connection", b"Upgrade"))
 
 # What each refusal needs besides its status.  RFC 9110 15.5.22: "The server MUST send an Upgrade header field in a 426
 # response", and 15.5.6 says the same of Allow in a 405.
 _REFUSAL_HEADERS: dict[Rule, Headers] = {
     rules.METHOD: ((b"allow", b"GET"),),
-    rules.UPGRADE_MISSING: _UPGRADE,
+    rules.UPGRADE_MISSING: UPGRADE,
 }
-
-_OWN = frozenset((b"upgrade", b"connection", b"content-length", b"transfer-encoding", b"host"))
-_OWN_PREFIX = b"sec-websocket-"
-
-
-class OriginPolicy(Enum):
-    """Whose pages may connect, where that is not a list."""
-
-    SAME_ORIGIN = "same-origin"
-    """Pages of this very server, and clients that are no browsers."""
-
-
-SAME_ORIGIN = OriginPolicy.SAME_ORIGIN
-
-Origins: TypeAlias = OriginPolicy | Collection[str | re.Pattern[str] | None] | None
-"""Whose pages may connect: `SAME_ORIGIN`; a list of origins such as "https://example.com", patterns that match a whole
-origin, and None for requests that name none; or, instead of a list, None for anybody's."""
 
 
 def _refuse(rule: Rule, detail: str = "") -> RemoteProtocolError:
@@ -87,9 +78,6 @@ def refusal(error: ProtocolError) -> tuple[int, Headers, bytes]:
     status = error.code if 400 <= error.code < 600 else 400
     headers = error.headers if isinstance(error, RemoteProtocolError) else ()
     return status, (*headers, (b"content-type", b"text/plain; charset=utf-8")), f"{error}\n".encode()
-
-
-# --- The server's side ----------------------------------------------------------------------------------------------
 
 
 class UpgradeRequest(NamedTuple):
@@ -165,8 +153,8 @@ class UpgradeRequest(NamedTuple):
             host=host,
             origin=None if origins is None else origins.decode("latin-1"),
             key=None if extended else _key(fields),
-            subprotocols=_read(fields, b"sec-websocket-protocol", read_subprotocols, rules.SUBPROTOCOLS_INVALID),
-            extensions=_read(fields, b"sec-websocket-extensions", read_extensions, rules.EXTENSIONS_INVALID),
+            subprotocols=read_field(fields, b"sec-websocket-protocol", read_subprotocols, rules.SUBPROTOCOLS_INVALID),
+            extensions=read_field(fields, b"sec-websocket-extensions", read_extensions, rules.EXTENSIONS_INVALID),
         )
 
     @classmethod
@@ -210,33 +198,8 @@ class UpgradeRequest(NamedTuple):
         Raises:
             RemoteProtocolError: it may not.
         """
-        if isinstance(origins, str):
-            raise TypeError("origins is a list of origins, not one origin")
-        if origins is None:
-            return
-        allowed = self._is_of(origins) if not isinstance(origins, OriginPolicy) else self._is_same_origin()
-        if not allowed:
+        if not may_connect(self.origin, self.host, origins):
             raise _refuse(rules.ORIGIN, "there is none" if self.origin is None else quote(self.origin.encode()))
-
-    def _is_of(self, origins: Collection[str | re.Pattern[str] | None]) -> bool:
-        if self.origin is None:
-            return None in origins
-        # 4.2.2: "The origin is serialized to ASCII and converted to lowercase"
-        origin = self.origin.lower()
-        return any(
-            item.fullmatch(origin) is not None if isinstance(item, re.Pattern) else item.lower() == origin
-            for item in origins
-            if item is not None
-        )
-
-    def _is_same_origin(self) -> bool:
-        if self.origin is None:
-            return True
-        scheme, separator, place = self.origin.lower().partition("://")
-        port = {"http": ":80", "https": ":443"}.get(scheme)
-        if not separator or port is None:
-            return False
-        return place.removesuffix(port) == self.host.lower().removesuffix(port)
 
     def accept(
         self,
@@ -260,7 +223,7 @@ class UpgradeRequest(NamedTuple):
         agreement = Agreement(subprotocol, self._choose(compression))
         answer: list[tuple[bytes, bytes]] = []
         if self.key is not None:
-            answer = [*_UPGRADE, (b"sec-websocket-accept", accept_for(self.key))]
+            answer = [*UPGRADE, (b"sec-websocket-accept", accept_for(self.key))]
         if subprotocol is not None:
             answer.append((b"sec-websocket-protocol", subprotocol.encode("ascii")))
         if agreement.compression is not None:
@@ -354,7 +317,7 @@ def _check_version(fields: ByName, extended: bool) -> None:
         raise _refuse(rules.VERSION_REPEATED, f"{len(found)} of them")
     if found != [VERSION]:
         # RFC 9113 8.2.2 forbids Upgrade and Connection on HTTP/2.
-        wanted = _VERSIONS if extended else (*_VERSIONS, *_UPGRADE)
+        wanted = _VERSIONS if extended else (*_VERSIONS, *UPGRADE)
         raise RemoteProtocolError(rules.VERSION, quote(found[0]) if found else "there is none", headers=wanted)
 
 
@@ -367,137 +330,3 @@ def _key(fields: ByName) -> bytes:
     if not is_key(found[0]):
         raise _refuse(rules.KEY_INVALID, quote(found[0]))
     return found[0]
-
-
-_Element = TypeVar("_Element")
-
-
-def _read(
-    fields: ByName, name: bytes, read: Callable[[bytes], tuple[_Element, ...]], rule: Rule
-) -> tuple[_Element, ...]:
-    field = joined(fields, name)
-    try:
-        return () if field is None else read(field)
-    except ValueError as error:
-        raise _refuse(rule, str(error)) from None
-
-
-def own_headers(headers: GivenHeaders) -> Headers:
-    """A caller's fields, checked; those that the handshake speaks with are not theirs to send."""
-    checked = outgoing(headers)
-    for name, _ in checked:
-        if name.lower() in _OWN or name.lower().startswith(_OWN_PREFIX):
-            raise LocalProtocolError(rules.HEADER_INVALID, f"{quote(name)} belongs to the handshake")
-    return checked
-
-
-# --- The client's side ----------------------------------------------------------------------------------------------
-
-
-class ClientUpgrade:
-    """One opening handshake of a client (section 4.1).
-
-    Args:
-        subprotocols: what to offer, the best first.
-        compression: what to offer of that, such as `Deflate()`; None offers none.
-        http_version: "1.1", "2" or "3".  On HTTP/2 and 3 the method is CONNECT and `:protocol` is websocket.
-        random: gives that many bytes nobody can predict, for the key.
-
-    Raises:
-        LocalProtocolError: the subprotocols are not unique tokens.
-    """
-
-    def __init__(
-        self,
-        *,
-        subprotocols: Sequence[str] = (),
-        compression: Compression | None = None,
-        http_version: str = "1.1",
-        random: Callable[[int], bytes] = os.urandom,
-    ) -> None:
-        if isinstance(subprotocols, str):
-            raise TypeError("subprotocols is a list of names, not one name")
-        unique = len(set(subprotocols)) == len(subprotocols)
-        if not unique or not all(name.isascii() and is_token(name.encode()) for name in subprotocols):
-            raise LocalProtocolError(rules.SUBPROTOCOLS_INVALID, repr(list(subprotocols)))
-        self.subprotocols = tuple(subprotocols)
-        self.compression = compression
-        self.http_version = http_version
-        self.key = new_key(random(16)) if http_version.startswith("1") else None
-
-    def headers(self) -> Headers:
-        """The fields to add to the request."""
-        fields: list[tuple[bytes, bytes]] = []
-        if self.key is not None:
-            fields = [*_UPGRADE, (b"sec-websocket-key", self.key)]
-        fields.append((b"sec-websocket-version", VERSION))
-        if self.subprotocols:
-            fields.append((b"sec-websocket-protocol", ", ".join(self.subprotocols).encode("ascii")))
-        if self.compression is not None:
-            fields.append((b"sec-websocket-extensions", write_extensions(self.compression.offers())))
-        return tuple(fields)
-
-    def check(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> Agreement:
-        """Hold the answer against section 4.1; gives back what was settled.
-
-        Raises:
-            RemoteProtocolError: it does not open a connection, or not the one that was asked for.
-        """
-        fields = by_name(tuple((bytes(name), bytes(value)) for name, value in headers))
-        if status != 101 if self.key is not None else not 200 <= status < 300:
-            raise RemoteProtocolError(rules.RESPONSE_STATUS, str(status))
-        if self.key is not None:
-            _check_switch(fields)
-            _check_accept(fields, accept_for(self.key))
-        return Agreement(compression=self._terms(fields), subprotocol=self._subprotocol(fields))
-
-    def complete(self, status: int, headers: Iterable[tuple[bytes, bytes]], **options: Any) -> Connection:
-        """The client's side of the open connection, if the answer is right; `options` are those of `Connection`.
-
-        Raises:
-            RemoteProtocolError: see `check`.
-        """
-        return Connection(Role.CLIENT, self.check(status, headers), **options)
-
-    def _terms(self, fields: ByName) -> Terms | None:
-        """What the answer says about compression; it may name no other extension, and this one once (9.1)."""
-        if len(fields.get(b"sec-websocket-extensions", ())) > 1:
-            raise RemoteProtocolError(rules.RESPONSE_EXTENSIONS, "more than one field")
-        terms = None
-        for extension in _read(fields, b"sec-websocket-extensions", read_extensions, rules.RESPONSE_EXTENSIONS):
-            if self.compression is None or extension.name != self.compression.name or terms is not None:
-                raise RemoteProtocolError(rules.EXTENSION_UNOFFERED, extension.name)
-            try:
-                terms = self.compression.check(extension)
-            except ValueError as error:
-                raise RemoteProtocolError(rules.COMPRESSION_TERMS, str(error)) from None
-        return terms
-
-    def _subprotocol(self, fields: ByName) -> str | None:
-        found = fields.get(b"sec-websocket-protocol")
-        if not found:
-            return None
-        if len(found) > 1:
-            raise RemoteProtocolError(rules.SUBPROTOCOL_REPEATED, f"{len(found)} of them")
-        name = found[0].decode("latin-1")
-        if name not in self.subprotocols:
-            raise RemoteProtocolError(rules.SUBPROTOCOL_UNOFFERED, quote(found[0]))
-        return name
-
-
-def _check_switch(fields: ByName) -> None:
-    upgrade = joined(fields, b"upgrade")
-    if upgrade is None or upgrade.lower() != b"websocket":
-        raise RemoteProtocolError(rules.RESPONSE_UPGRADE, "there is none" if upgrade is None else quote(upgrade))
-    if not has_word(fields, b"connection", b"upgrade"):
-        raise RemoteProtocolError(rules.RESPONSE_CONNECTION)
-
-
-def _check_accept(fields: ByName, expected: bytes) -> None:
-    found = fields.get(b"sec-websocket-accept")
-    if not found:
-        raise RemoteProtocolError(rules.ACCEPT_MISSING)
-    if len(found) > 1:
-        raise RemoteProtocolError(rules.ACCEPT_REPEATED, f"{len(found)} of them")
-    if found[0] != expected:
-        raise RemoteProtocolError(rules.ACCEPT_WRONG, quote(found[0]))

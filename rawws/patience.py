@@ -4,7 +4,7 @@ These are values only; what is done with them is in `session`.
 """
 
 from dataclasses import dataclass
-from enum import Enum
+from math import inf
 from typing import NamedTuple
 
 from rawws.core.events import Closed
@@ -40,19 +40,21 @@ class Patience:
     receive_high: int = 64 * 1024
 
 
-class Deadline(Enum):
-    """What a session can wait for."""
+OPEN_BY = 0
+"""When the opening handshake is to be done.  This and what follows are places in a session's list of times."""
+PING_AT = 1
+"""When a Ping is to be sent."""
+PONG_BY = 2
+"""When a sign of life is to come."""
+WRITE_BY = 3
+"""When the kernel is to take something."""
+CLOSE_BY = 4
+"""When the closing handshake is to be done."""
+DEADLINES = 5
+"""So many places there are."""
 
-    OPEN_BY = "the opening handshake is to be done"
-    PING_AT = "a Ping is to be sent"
-    PONG_BY = "a sign of life is to come"
-    WRITE_BY = "the kernel is to take something"
-    CLOSE_BY = "the closing handshake is to be done"
-
-    __hash__ = object.__hash__
-
-
-OPEN_BY, PING_AT, PONG_BY, WRITE_BY, CLOSE_BY = Deadline
+NEVER = inf
+"""The time of what is not waited for."""
 
 
 class Todo(NamedTuple):

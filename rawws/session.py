@@ -23,7 +23,18 @@ from rawws.core.http1 import Connected, Rejected, Request
 from rawws.core.prepared import Prepared
 from rawws.core.settings import OVERHEAD
 from rawws.core.states import ENDED, State
-from rawws.patience import CLOSE_BY, OPEN_BY, PING_AT, PONG_BY, WRITE_BY, ConnectionClosed, Deadline, Patience, Todo
+from rawws.patience import (
+    CLOSE_BY,
+    DEADLINES,
+    NEVER,
+    OPEN_BY,
+    PING_AT,
+    PONG_BY,
+    WRITE_BY,
+    ConnectionClosed,
+    Patience,
+    Todo,
+)
 from rawws.pieces import Pieces
 
 __all__ = ["ConnectionClosed", "Patience", "Session", "Todo"]
@@ -80,7 +91,7 @@ class Session:
         """There was no room for what came."""
         self._deaf = False  # after our Close there was none either: nothing more is kept
         self._connecting = True
-        self._deadlines: dict[Deadline, float] = {}
+        self._deadlines = [NEVER] * DEADLINES
         self._wake_at: float | None = None  # the first of them
         self._set(OPEN_BY, now, patience.opening)
         self.proceed(now)
@@ -89,7 +100,7 @@ class Session:
 
     def receive_data(self, data: bytes | bytearray | memoryview, now: float) -> None:
         """These bytes came.  Never raises."""
-        if PONG_BY in self._deadlines:
+        if self._deadlines[PONG_BY] != NEVER:
             self._unset(PONG_BY)
         if self.ending is None:
             self.connection.receive_data(data)
@@ -108,7 +119,7 @@ class Session:
         if self.ending is not None or self._messages or self._behind or self._deaf:
             self.receive_data(data, now)
             return []
-        if PONG_BY in self._deadlines:
+        if self._deadlines[PONG_BY] != NEVER:
             self._unset(PONG_BY)
         connection = self.connection
         messages = connection.receive_messages(data)
@@ -134,7 +145,7 @@ class Session:
         taken = self.handed_out - size - beneath
         if size + beneath == 0:
             self._unset(WRITE_BY)
-        elif taken > self._taken or WRITE_BY not in self._deadlines:
+        elif taken > self._taken or self._deadlines[WRITE_BY] == NEVER:
             self._set(WRITE_BY, now, self.patience.writing)
         self._taken = taken
         if self.congested and size <= self.patience.write_low:
@@ -312,7 +323,7 @@ class Session:
         self._pings = (*self._pings, (number, bytes(payload), now))[-self.MOST_PINGS :]
         if self.ending is None:
             self._set(PING_AT, now, self.patience.ping_interval)
-            if PONG_BY not in self._deadlines:
+            if self._deadlines[PONG_BY] == NEVER:
                 self._set(PONG_BY, now, self.patience.ping_timeout)
         return number
 
@@ -391,19 +402,20 @@ class Session:
 
     # --- Within ---------------------------------------------------------------------------------------------------
 
-    def _set(self, deadline: Deadline, now: float, seconds: float | None) -> None:
+    def _set(self, deadline: int, now: float, seconds: float | None) -> None:
         if seconds is not None and not self._dropped:
             self._deadlines[deadline] = now + seconds
-            self._wake_at = min(self._deadlines.values())
+            self._wake_at = min(self._deadlines)
 
-    def _unset(self, deadline: Deadline) -> None:
-        if self._deadlines.pop(deadline, None) is not None:
-            self._wake_at = min(self._deadlines.values(), default=None)
+    def _unset(self, deadline: int) -> None:
+        if self._deadlines[deadline] != NEVER:
+            self._deadlines[deadline] = NEVER
+            first = min(self._deadlines)
+            self._wake_at = None if first == NEVER else first
 
-    def _is_due(self, deadline: Deadline, now: float) -> bool:
+    def _is_due(self, deadline: int, now: float) -> bool:
         """Whether its time has come; then it is off, and may be set again."""
-        time = self._deadlines.get(deadline)
-        if time is None or time > now:
+        if self._deadlines[deadline] > now:
             return False
         self._unset(deadline)
         return True
@@ -445,7 +457,7 @@ class Session:
 
     def _read_on(self, now: float) -> None:
         """There is room again.  While nothing was read, a Pong may have lain in the kernel: its time begins anew."""
-        if PONG_BY in self._deadlines:
+        if self._deadlines[PONG_BY] != NEVER:
             self._set(PONG_BY, now, self.patience.ping_timeout)
         self.proceed(now)
 
@@ -483,7 +495,7 @@ class Session:
             # Who has taken everything is about its last answer, or only sends by now: a peer that is no more patient
             # than we are must not give up meanwhile.
             closing /= 5
-        if CLOSE_BY not in self._deadlines:
+        if self._deadlines[CLOSE_BY] == NEVER:
             self._set(CLOSE_BY, now, closing)
         if self.connection.close_sent is not None:
             self._finished = True
@@ -500,7 +512,7 @@ class Session:
     def _drop(self) -> None:
         self._dropped = True
         self.congested = False
-        self._deadlines.clear()
+        self._deadlines = [NEVER] * DEADLINES
         self._wake_at = None
 
     def _give_up(self, rule: rules.Rule, reason: str, now: float) -> None:

@@ -111,10 +111,16 @@ class Session:
             self._finish(now)
             self._drop()
 
-    def receive_messages(self, data: bytes | memoryview, now: float) -> list[str | bytes]:
+    def receive_messages(self, data: bytes | memoryview, now: float, more: bool = False) -> list[str | bytes]:
         """These bytes came, and the application waits for messages: `receive_data` and `next_messages` in one.
 
         An empty list if nothing can be given at once, for whatever reason; then `next_messages` knows.  Never raises.
+
+        Args:
+            data: read where it lies.
+            now: the time.
+            more: at once there will be more: of a message that `data` ends in the midst of, nothing need be read yet,
+                and the transport may take it back (`Connection.unread`).
         """
         if self.ending is not None or self._messages or self._behind or self._deaf:
             self.receive_data(data, now)
@@ -122,9 +128,9 @@ class Session:
         if self._deadlines[PONG_BY] != NEVER:
             self._unset(PONG_BY)
         connection = self.connection
-        messages = connection.receive_messages(data)
+        messages = connection.receive_messages(data, more)
         self._asked, self._hungry = True, not messages
-        if connection.has_data_to_read:
+        if connection.has_data_to_read and not connection.waits_for_rest:
             self.proceed(now)
         return messages
 

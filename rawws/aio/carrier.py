@@ -254,12 +254,16 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         return self._buffers[self._read]
 
     def buffer_updated(self, nbytes: int) -> None:
-        data = self._buffers[-1][:nbytes]
+        data = self._buffers[-1][reads.ROOM : reads.ROOM + nbytes]
         if self._tap is not None:
             self._tap.received(bytes(data))  # What it raises ends the connection: so asyncio does.
+        is_full = nbytes == reads.SIZES[self._read]
+        connection = self._session.connection
+        if connection.waits_for_rest:
+            data = self._with_beginning(nbytes)
         now = self._time()
         if self._waits and not self._inbox:
-            self._inbox = self._session.receive_messages(data, now)
+            self._inbox = self._session.receive_messages(data, now, is_full)
             self._inbox.reverse()
             self._row_began = now
         else:
@@ -268,8 +272,15 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
             self._tell(True)
         else:
             self._react()
-        if nbytes == reads.SIZES[self._read]:
-            self._read = reads.after(self._read, self._time() - now)
+        if is_full:
+            self._read = reads.after(self._read, self._time() - now, connection.is_amid_long)
+
+    def _with_beginning(self, nbytes: int) -> memoryview:
+        """What came, and in front of it the beginning of the message that it goes on with."""
+        beginning = self._session.connection.unread()
+        start = reads.ROOM - len(beginning)
+        self._buffers[-1][start : reads.ROOM] = beginning
+        return self._buffers[-1][start : reads.ROOM + nbytes]
 
     def eof_received(self) -> bool:
         self._eof = True

@@ -35,7 +35,10 @@ from rawws.core.messages import (
     COMPRESSED_AT_ONCE,
     COMPRESSED_BINARY,
     COMPRESSED_TEXT,
+    LONG,
+    PIECE,
     Reassembly,
+    begins_long,
     payload_of,
     take_plain,
 )
@@ -84,7 +87,7 @@ class Connection(Outgoing):
 
     # What is seldom asked for is in slots, so that 25 attributes are left for the dict.  Of up to 29, CPython keeps the
     # names once for all instances; with one more, each has a table of 1.3 KiB, and every access takes longer.
-    __slots__ = ("auto_close", "auto_pong", "close_received")
+    __slots__ = ("auto_close", "auto_pong", "close_received", "waits_for_rest")
 
     _read_opening: Callable[[], bool]
     """Reads the opening handshake, while that goes on.  Only in the subclasses of `http1`."""
@@ -108,6 +111,9 @@ class Connection(Outgoing):
         self.theirs = READY
         self.closed: Closed | None = None
         self.close_received: tuple[int, str] | None = None
+        self.waits_for_rest = False
+        """What is unread is the beginning of a long message.  Whoever takes it back, and hands it over together with
+        what follows, has the message in one piece; else it is read as any other."""
         # What came and has not been read: `_data` from `_position` on, then `_incoming`.
         self._data = b""
         self._position = 0
@@ -154,30 +160,59 @@ class Connection(Outgoing):
             self._offset += self._position
             self._position = 0
 
-    def receive_messages(self, data: bytes | memoryview) -> list[str | bytes]:
+    def receive_messages(self, data: bytes | memoryview, more: bool = False) -> list[str | bytes]:
         """The same, and take the whole messages that it begins with, as far as that needs no second look.
 
         For who wants them at once: `data` is read where it lies.  What is not given here is among the next events.
+
+        Args:
+            data: what came.
+            more: more of it is about to be handed over: see `waits_for_rest`.
         """
         messages: list[Any] = []
-        if not (
-            self._data
-            or self._incoming
-            or self._ready
-            or self._frame is not None
-            or self.theirs is not READY
-            or self.closed is not None
-            or self.stream
-            or self._opening
-            or self._eof
-        ):
+        is_over = self.closed is not None or self._eof
+        if is_over or self._data or self._incoming or self._ready or self.stream or self._opening:
+            self.receive_data(data)
+            return messages
+        if self._frame is not None:
+            data = data[self._read_ahead(self._frame, memoryview(data)) :]
+            if self.closed is None:
+                messages, self._ready = self._ready, []
+        is_between = self._frame is None and self.theirs is READY and self.closed is None
+        if is_between and data:
             end = take_plain(data, 0, self.role is SERVER, self._plain_limit, messages)
             self._offset += end
-            if end == len(data):
-                return messages
             data = data[end:]
-        self.receive_data(data)
+        if data:
+            self.receive_data(data)
+            self.waits_for_rest = more and is_between and begins_long(self._data, self.role.peer, self._plain_limit)
         return messages
+
+    def _read_ahead(self, frame: FrameHeader, data: memoryview) -> int:
+        """Read the payload that `data` begins with, where it lies; how many bytes that was.  Nothing else is unread."""
+        size = 0
+        try:
+            while self._frame is not None and size < len(data) and not (self._message.compressed or self._in_chunks):
+                piece = data[size : size + min(PIECE, frame.length - self._done)]
+                self._read_piece(frame, piece, self._offset)
+                size += len(piece)
+                self._offset += len(piece)
+        except ProtocolError as breach:
+            self._is_violated(breach)
+        return size
+
+    def unread(self) -> bytes:
+        """Take back what `waits_for_rest`, to hand it over again in front of what came behind it."""
+        waits, self.waits_for_rest = self.waits_for_rest, False
+        if not waits or self._position or self._incoming or self._ready:
+            return b""  # It was read meanwhile.
+        data, self._data = self._data, b""
+        return data
+
+    @property
+    def is_amid_long(self) -> bool:
+        """What comes next goes on with a long message: much of it can be read at once, and will be few events."""
+        return self.waits_for_rest or (self._frame is not None and self._frame.length - self._done >= LONG)
 
     def receive_eof(self) -> None:
         """The transport can deliver no more.  Never raises; calling it again changes nothing."""
@@ -251,8 +286,11 @@ class Connection(Outgoing):
                         self._end(Closed(CloseCode.ABNORMAL, "", "lost"))
                     return
         except ProtocolError as breach:
-            error = RemoteProtocolError(breach.rule, breach.detail, breach.offset)
-            self._end(Closed(breach.code, breach.rule.text, "error", error))
+            self._is_violated(breach)
+
+    def _is_violated(self, breach: ProtocolError) -> None:
+        error = RemoteProtocolError(breach.rule, breach.detail, breach.offset)
+        self._end(Closed(breach.code, breach.rule.text, "error", error))
 
     def _take_in(self) -> bool:
         """Let go of what was read, and put what came meanwhile behind what is left; False if nothing came."""
@@ -343,23 +381,26 @@ class Connection(Outgoing):
         """Read as much of a data frame as is there."""
         begin, most = self._position, frame.length - self._done
         if self._message.compressed:
-            most = min(most, COMPRESSED_AT_ONCE)
-        if frame.key is None:
-            piece = self._data[begin : begin + most]
+            piece = self._data[begin : begin + min(most, COMPRESSED_AT_ONCE)]
+            if frame.key is not None:
+                piece = apply_mask(piece, rotate(frame.key, self._done))
+            last = frame.fin and self._done + len(piece) == frame.length
+            self._add_compressed(piece, self._offset + begin - self._done, last)
         else:
-            piece = apply_mask(memoryview(self._data)[begin : begin + most], rotate(frame.key, self._done))
-        last = frame.fin and self._done + len(piece) == frame.length
-        offset = self._offset + begin
-        if self._message.compressed:
-            self._add_compressed(piece, offset - self._done, last)
-        else:
-            self._have_read(len(piece))
-            self._add_to_message(piece, offset, last)
+            data: bytes | memoryview = self._data if frame.key is None else memoryview(self._data)
+            data = data[begin : begin + most]
+            self._position += len(data)
+            self._read_piece(frame, data, self._offset + begin)
         return True
+
+    def _read_piece(self, frame: FrameHeader, data: bytes | memoryview, offset: int) -> None:
+        """Read so much more of the payload, which is not compressed, and began at `offset` in the stream."""
+        piece = bytes(data) if frame.key is None else apply_mask(data, rotate(frame.key, self._done))
+        self._have_read(len(piece))
+        self._add_to_message(piece, offset, frame.fin and self._frame is None)
 
     def _have_read(self, size: int) -> None:
         """So much more of the payload was read."""
-        self._position += size
         self._done += size
         if self._frame is not None and self._done == self._frame.length:
             self._frame = None
@@ -372,6 +413,7 @@ class Connection(Outgoing):
         message = self._message
         try:
             data, used, last = message.decompress(piece, last)
+            self._position += used
             self._have_read(used)
             self._add_to_message(data, message.size - len(data), last)
             if self._frame is None:

@@ -7,15 +7,16 @@ long way.
 
 import sys
 from codecs import utf_8_decode
+from contextlib import suppress
 from typing import Any
 
 from rawws.core import rules
 from rawws.core.agreement import Decompressor
 from rawws.core.errors import ProtocolError
 from rawws.core.events import Event
-from rawws.core.frames import RSV1, FrameHeader, Opcode
+from rawws.core.frames import RSV1, FrameHeader, Opcode, breaches, decode_header
 from rawws.core.masking import apply_mask, unmask_short
-from rawws.core.settings import Limits
+from rawws.core.settings import Limits, Role
 from rawws.core.speedups import in_c_if_there
 
 AT_ONCE = 64 * 1024
@@ -26,6 +27,12 @@ WHOLE_AT_ONCE = 256 * 1024
 """Whole messages of so many bytes are decompressed in one go."""
 SHORT = 4096
 """Pieces under this are put together as they come."""
+PIECE = 64 * 1024
+"""Of a long message, pieces are no larger than this: for more, the C library would ask the kernel for memory."""
+LONG = 16 * 1024
+"""Messages of so many bytes and more are better read as a whole,"""
+MOST_WAITING = 64 * 1024
+"""if no more of them than this has to wait for the rest, and to be copied."""
 COMPRESSED_TEXT, COMPRESSED_BINARY = 0xC1, 0xC2
 """The first byte of a compressed message that is one frame: FIN, RSV1 and the opcode."""
 
@@ -230,8 +237,28 @@ class Reassembly:
 
         In the middle of a message the start of a character may have come already: it is told with the rest of it.
         """
+        if self.held > _kept_for and not self.compressed:
+            _keep_pages_for(self.held)
         pieces, self._pieces, self.held = self._pieces, [], 0
         return "".join(pieces) if self.text else b"".join(pieces)
+
+
+_kept_for = 128 * 1024  # At first glibc maps blocks from this size on.
+MOST_LEARNED = 24 * 1024 * 1024
+"""From 32 MiB on, glibc learns nothing."""
+
+
+def _keep_pages_for(size: int) -> None:
+    """Have the C library keep the memory that messages of this size come and go in.
+
+    glibc maps what is larger than anything it was given back so far, and gives the end of its heap back to the kernel
+    when it is more than twice that: every page of every message is made anew then, and that takes longer than all that
+    is done with it.  It learns by being given back something larger; of this nothing is ever touched.
+    """
+    global _kept_for
+    _kept_for = 2 * size
+    with suppress(MemoryError):  # There may be a limit for what is mapped.
+        bytes(min(4 * size, MOST_LEARNED))
 
 
 def payload_of(data: bytes, start: int, masked: bool, limit: int) -> tuple[int, int] | None:
@@ -250,6 +277,18 @@ def payload_of(data: bytes, start: int, masked: bool, limit: int) -> tuple[int, 
         return None
     end = begin + length
     return None if length > limit or end > len(data) else (begin, end)
+
+
+def begins_long(data: bytes, sender: Role, limit: int) -> bool:
+    """Whether this is the beginning of a long message that `take_plain` would take, from `sender`, and no more."""
+    header = decode_header(data) if len(data) <= MOST_WAITING else None
+    return (
+        header is not None
+        and data[0] in (0x81, 0x82)
+        and LONG <= header.length <= limit
+        and len(data) < header.size + header.length
+        and not breaches(header, sender)
+    )
 
 
 @in_c_if_there

@@ -28,7 +28,8 @@ HeadersGiven: TypeAlias = HeadersLike | Callable[[], HeadersLike]
 class Options(TypedDict, total=False):
     """How much and how long, for both sides and both transports.  None lifts a limit.
 
-    Sizes are in bytes and times in seconds; the defaults are those of `Limits` and `Patience`.
+    Sizes are in bytes and times in seconds; the defaults are those of `Limits` and `Patience`.  With asyncio a time can be
+    longer by a thirty-second of it, and is never shorter.
     """
 
     max_size: int | None
@@ -203,14 +204,14 @@ class Reception(NamedTuple):
         if request.upgrade is None:
             connection.accept()
             return False
-        headers = () if self.process_response is None else self.process_response(request)
-        connection.accept(self._choose(request.upgrade.subprotocols), header_pairs(headers), self.compression)
+        headers = () if self.process_response is None else header_pairs(self.process_response(request))
+        connection.accept(self._choose(request.upgrade.subprotocols), headers, self.compression)
         return True
 
     def _choose(self, offered: tuple[str, ...]) -> str | None:
         if self.select_subprotocol is not None:
             return self.select_subprotocol(offered)
-        return next((name for name in offered if name in self.subprotocols), None)
+        return next((name for name in offered if name in self.subprotocols), None) if offered else None
 
 
 def client_connection(

@@ -172,7 +172,8 @@ class Session:
         self.connection.receive_eof()
         self.connection.ours = ENDED
         self.connection.data_to_send()
-        self.proceed(now)
+        if self.ending is None:
+            self.proceed(now)
 
     def wake(self, now: float) -> None:
         """The time of `Todo.wake_at` has come; report the `backlog` first.  Calling it early does nothing."""

@@ -66,6 +66,7 @@ class Listener(Generic[Made]):
         self._tasks: dict[Made, asyncio.Task[None]] = {}  # until they end, which may be after the connection
         self._forgets = self._forget  # made once, for all connections
         self._closed = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._server: asyncio.Server | None = None
 
     @property
@@ -119,7 +120,7 @@ class Listener(Generic[Made]):
         """Begin to listen; nothing happens if it has begun, so that a server that was awaited can be a context too."""
         if self._server is not None:
             return self
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         start = loop.create_unix_server if "path" in self._listen else loop.create_server
         self._server = await start(self._new, **self._listen)
         if len(self.sockets) > 1 and not self._listen.get("port"):
@@ -176,7 +177,8 @@ class Listener(Generic[Made]):
 
     def _let_run(self, ws: Made, work: Coroutine[Any, Any, None]) -> None:
         """Let a task do this for a connection, which takes itself out of `_tasks`: nobody else has to be called."""
-        self._tasks[ws] = asyncio.get_running_loop().create_task(work, name="connection of rawws")
+        assert self._loop is not None
+        self._tasks[ws] = self._loop.create_task(work, name="connection of rawws")
 
     def _open_to(self, ws: Made) -> None:
         """It is open."""

@@ -28,8 +28,8 @@ HeadersGiven: TypeAlias = HeadersLike | Callable[[], HeadersLike]
 class Options(TypedDict, total=False):
     """How much and how long, for both sides and both transports.  None lifts a limit.
 
-    Sizes are in bytes and times in seconds; the defaults are those of `Limits` and `Patience`.  With asyncio a time can be
-    longer by a thirty-second of it, and is never shorter.
+    Sizes are in bytes and times in seconds; the defaults are those of `Limits` and `Patience`.  With asyncio a time can
+    be longer by a thirty-second of it, and is never shorter.
     """
 
     max_size: int | None

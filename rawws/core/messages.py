@@ -78,7 +78,7 @@ class Reassembly:
         self.compressed = compressed
         self._size = 0  # of what was decompressed
         self.held = 0
-        self._pieces: list[Any] = []  # of `str` in text, of `bytes` otherwise
+        self._pieces: list[Any] | None = None  # of `str` in text, of `bytes` otherwise
         self._announced = 0
         self._fragments = 0
         self._late: ProtocolError | None = None
@@ -227,7 +227,9 @@ class Reassembly:
         if self._late is None:
             self.held += size
             pieces = self._pieces
-            if pieces and len(checked) < SHORT and len(pieces[-1]) < SHORT:
+            if pieces is None:
+                self._pieces = [checked]
+            elif len(checked) < SHORT and len(pieces[-1]) < SHORT:
                 pieces[-1] += checked
             else:
                 pieces.append(checked)
@@ -239,7 +241,7 @@ class Reassembly:
         """
         if self.held > _kept_for and not self.compressed:
             _keep_pages_for(self.held)
-        pieces, self._pieces, self.held = self._pieces, [], 0
+        pieces, self._pieces, self.held = self._pieces or (), None, 0
         return "".join(pieces) if self.text else b"".join(pieces)
 
 

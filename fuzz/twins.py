@@ -29,6 +29,7 @@ def twins(data: bytes) -> None:
     wire = b"".join(source.frames(sender)) if flags & 2 else source.rest()
     wire = wire[: len(wire) - cut] if flags & 4 else wire
     taken = _same("take_plain", wire, start, masked, limit, [])
+    _check_run(taken[1], bytes([cut, start, 0, 0xFF]))
     for message in taken[1]:
         payload, first = (message.encode(), 0x81) if isinstance(message, str) else (message, 0x82)
         _check_writing(first, payload, wire[:4].ljust(4, b"k"))
@@ -43,6 +44,17 @@ def _check_writing(first: int, payload: bytes, key: bytes) -> None:
             assert written == frame(first & 0xF, payload, key=mask, fin=first >= 0x80, rsv=first >> 4 & 7)
     masked = _same("apply_mask", payload, key)[0]
     assert len(payload) >= 1000 or masked == xor(payload, key)
+
+
+def _check_run(messages: list[Any], key: bytes) -> None:
+    """A run of frames is one frame behind the other, each with the key that is its own."""
+    keys = [key[at % 4 :] + key[: at % 4] for at in range(len(messages))]
+    frames = [
+        IN_PYTHON["encode_whole"](*((0x81, each.encode()) if isinstance(each, str) else (0x82, each)), key)
+        for each, key in zip(messages, keys)
+    ]
+    assert _same("encode_run", messages, b"".join(keys))[0] == b"".join(frames)
+    assert _same("encode_run", messages, None)[0] == IN_PYTHON["encode_run"](messages, None)
 
 
 def _same(name: str, *arguments: Any) -> tuple[Any, list[Any]]:

@@ -78,27 +78,48 @@ apply_mask(PyObject *module, PyObject *const *args, Py_ssize_t count)
 
 /* --- frames.py ---------------------------------------------------------------------------------------------------- */
 
-/* Write the length, in its shortest form, behind the first byte; gives back how many bytes the header has by then. */
-static int
-write_length(uint8_t *head, uint64_t length, uint8_t mask)
-{
-    int size = length < 126 ? 0 : length < 0x10000 ? 2 : 8;
+typedef struct {
+    int text;
+    const uint8_t *payload;
+    Py_ssize_t length;
+    Py_ssize_t stop; /* where the next frame begins, if this one was read. */
+} Plain;
 
-    head[1] = mask | (size == 0 ? (uint8_t)length : size == 2 ? 126 : 127);
-    for (int at = size + 1; at > 1; at--, length >>= 8)
-        head[at] = (uint8_t)length;
-    return 2 + size;
+/* How long the frame of so long a payload is; `key` is NULL if it is not masked. */
+static Py_ssize_t
+frame_size(Py_ssize_t length, const char *key)
+{
+    return (length < 126 ? 2 : length < 0x10000 ? 4 : 10) + (key ? 4 : 0) + length;
+}
+
+/* Write a frame, with the length in its shortest form; gives back the place behind it. */
+static uint8_t *
+write_frame(uint8_t *out, uint8_t first, const uint8_t *payload, Py_ssize_t length, const char *key)
+{
+    int more = length < 126 ? 0 : length < 0x10000 ? 2 : 8;
+    uint64_t rest = (uint64_t)length;
+
+    out[0] = first;
+    out[1] = (key ? 0x80 : 0) | (more == 0 ? (uint8_t)length : more == 2 ? 126 : 127);
+    for (int at = more + 1; at > 1; at--, rest >>= 8)
+        out[at] = (uint8_t)rest;
+    out += 2 + more;
+    if (key) {
+        memcpy(out, key, 4);
+        mask_into(out += 4, payload, length, key);
+    }
+    else if (length)
+        memcpy(out, payload, length);
+    return out + length;
 }
 
 static PyObject *
 encode_whole(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    uint8_t head[14];
     const char *key = NULL;
     Py_buffer payload;
     PyObject *frame;
     Py_ssize_t first;
-    int size;
 
     if (!are_given("encode_whole", count, 3) || (args[2] != Py_None && (key = read_key(args[2])) == NULL))
         return NULL;
@@ -110,22 +131,82 @@ encode_whole(PyObject *module, PyObject *const *args, Py_ssize_t count)
     }
     if (PyObject_GetBuffer(args[1], &payload, PyBUF_SIMPLE) < 0)
         return NULL;
-    head[0] = (uint8_t)first;
-    size = write_length(head, (uint64_t)payload.len, key ? 0x80 : 0);
-    if (key) {
-        memcpy(head + size, key, 4);
-        size += 4;
-    }
-    if ((frame = PyBytes_FromStringAndSize(NULL, size + payload.len)) != NULL) {
-        uint8_t *out = (uint8_t *)PyBytes_AsString(frame);
-        memcpy(out, head, size);
-        if (key)
-            mask_into(out + size, payload.buf, payload.len, key);
-        else if (payload.len)
-            memcpy(out + size, payload.buf, payload.len);
-    }
+    if ((frame = PyBytes_FromStringAndSize(NULL, frame_size(payload.len, key))) != NULL)
+        write_frame((uint8_t *)PyBytes_AsString(frame), (uint8_t)first, payload.buf, payload.len, key);
     PyBuffer_Release(&payload);
     return frame;
+}
+
+/* What a message consists of; 0 and an exception if it is neither text nor bytes, or text that UTF-8 cannot say. */
+static int
+look_into(PyObject *message, Plain *found)
+{
+    char *bytes;
+
+    if ((found->text = PyUnicode_Check(message)))
+        return (found->payload = (const uint8_t *)PyUnicode_AsUTF8AndSize(message, &found->length)) != NULL;
+    if (PyBytes_AsStringAndSize(message, &bytes, &found->length) < 0)
+        return 0;
+    found->payload = (const uint8_t *)bytes;
+    return 1;
+}
+
+/* How long all the frames are together; -1 and an exception if one cannot be written. */
+static Py_ssize_t
+size_of_all(PyObject *messages, const char *keys)
+{
+    Py_ssize_t size = 0, more;
+    Plain message;
+
+    for (Py_ssize_t at = 0; at < PyTuple_Size(messages); at++) {
+        if (!look_into(PyTuple_GetItem(messages, at), &message))
+            return -1;
+        if ((more = frame_size(message.length, keys)) > PY_SSIZE_T_MAX - size) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        size += more;
+    }
+    return size;
+}
+
+/* The messages are a tuple, which nobody changes between the two looks. */
+static PyObject *
+write_all(PyObject *messages, const char *keys)
+{
+    Py_ssize_t size = size_of_all(messages, keys);
+    PyObject *frames = size < 0 ? NULL : PyBytes_FromStringAndSize(NULL, size);
+    Plain message;
+
+    if (frames == NULL)
+        return NULL;
+    uint8_t *out = (uint8_t *)PyBytes_AsString(frames);
+    for (Py_ssize_t at = 0; at < PyTuple_Size(messages); at++) {
+        look_into(PyTuple_GetItem(messages, at), &message);
+        out = write_frame(out, message.text ? 0x81 : 0x82, message.payload, message.length, keys ? keys + 4 * at : NULL);
+    }
+    return frames;
+}
+
+static PyObject *
+encode_run(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    Py_buffer keys = {0};
+    PyObject *messages, *frames = NULL;
+
+    if (!are_given("encode_run", count, 2))
+        return NULL;
+    if (args[1] != Py_None && PyObject_GetBuffer(args[1], &keys, PyBUF_SIMPLE) < 0)
+        return NULL;
+    if ((messages = PySequence_Tuple(args[0])) != NULL) {
+        if (args[1] != Py_None && keys.len != 4 * PyTuple_Size(messages))
+            PyErr_Format(PyExc_ValueError, "%zd bytes of keys for %zd messages", keys.len, PyTuple_Size(messages));
+        else
+            frames = write_all(messages, keys.buf);
+        Py_DECREF(messages);
+    }
+    PyBuffer_Release(&keys);
+    return frames;
 }
 
 /* --- messages.py -------------------------------------------------------------------------------------------------- */
@@ -136,13 +217,6 @@ typedef struct {
     int masked;          /* from a client or not; */
     Py_ssize_t limit;    /* the longest message that is taken. */
 } Received;
-
-typedef struct {
-    int text;
-    const uint8_t *payload;
-    Py_ssize_t length;
-    Py_ssize_t stop; /* where the next frame begins. */
-} Plain;
 
 /* Whether a plain message begins at `start`, and where it lies; see the Python for what is plain. */
 static int
@@ -268,6 +342,7 @@ take_plain(PyObject *module, PyObject *const *args, Py_ssize_t count)
 
 static PyMethodDef functions[] = {
     TWIN(apply_mask, "masking"),
+    TWIN(encode_run, "frames"),
     TWIN(encode_whole, "frames"),
     TWIN(take_plain, "messages"),
     {NULL, NULL, 0, NULL},

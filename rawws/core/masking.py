@@ -56,20 +56,18 @@ def _xor_table(byte: int) -> bytes:
     return bytes(other ^ byte for other in range(256))
 
 
-def mask_short(payload: bytes | bytearray | memoryview, key: bytes) -> bytes:
+def mask_short(payload: bytes | bytearray | memoryview, key: int) -> bytes:
     """The key, and behind it the payload, masked: as they stand in a frame, in one go.  For `SHORT` bytes at most.
 
-    Raises:
-        TypeError, ValueError: as `apply_mask`.
+    Args:
+        key: its 4 bytes as a number.
 
-    >>> mask_short(b"Hello", bytes.fromhex("37fa213d")).hex(" ")
+    >>> mask_short(b"Hello", 0x37fa213d).hex(" ")
     '37 fa 21 3d 7f 9f 4d 51 58'
     """
-    if len(key) != 4:
-        raise ValueError(f"a key of {len(key)} bytes, not 4")
     size = len(payload)
     # There is nothing in front of the payload, so the key stays what it is.
-    return (_number(payload) ^ (_number(key) * _REPEATED[size] >> _TOO_MUCH[size])).to_bytes(size + 4)
+    return (_number(payload) ^ (key * _REPEATED[size] >> _TOO_MUCH[size])).to_bytes(size + 4)
 
 
 def unmask_short(masked: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """Events that are taken one by one, as they are known together, or all at once: it is the same stream."""
 
 from collections.abc import Callable
+from io import BytesIO
 
 import pytest
 from hypothesis import given
@@ -10,10 +11,11 @@ from rawws.core import rules
 from rawws.core.agreement import Agreement
 from rawws.core.connection import Connection
 from rawws.core.deflate import DeflateTerms
+from rawws.core.errors import NotOpen
 from rawws.core.events import Chunk, Closed, Event, Ping
 from rawws.core.settings import Limits, Role
 from tests.traffic import PLACES, Traffic, compressed_traffic, cut, harmed, hostile_traffic, traffic
-from tests.wire import BINARY, CLOSE, PING, TEXT, Events, Keys, broken, close_body, feed, frame_from
+from tests.wire import BINARY, CLOSE, PING, TEXT, Events, Keys, broken, close_body, feed, frame_from, octets
 
 each_role = pytest.mark.parametrize("role", Role)
 
@@ -247,3 +249,54 @@ def test_who_hands_over_much_and_asks_late_pays_no_more_for_it() -> None:
         connection.receive_data(data[at : at + 1])
 
     assert ["x" * 123] * 8000 == connection.all_events()
+
+
+# --- Messages that are sent together ----------------------------------------------------------------------------------
+
+RUNS = st.lists(st.text(max_size=9) | st.binary(max_size=200) | st.sampled_from([bytes(126), "é" * 70_000]), max_size=9)
+
+
+@each_role
+@given(RUNS)
+def test_messages_sent_together_are_the_frames_of_each(role: Role, run: list[str | bytes]) -> None:
+    """In their order, each with a key of its own if this is a client; and they are taken out of the list."""
+    keys = bytes(number * 7 % 256 for number in range(36))
+    together, alone = Connection(role, random=BytesIO(keys).read), Connection(role, random=BytesIO(keys).read)
+    messages = list(run)
+    together.send_messages(messages)
+    for message in run:
+        alone.send_message(message)
+
+    assert [] == messages
+    assert alone.data_to_send() == together.data_to_send()
+
+
+def test_messages_sent_together_wait_for_the_end_of_one_in_fragments() -> None:
+    """5.4: they must not be taken for fragments of it."""
+    connection = Connection(Role.SERVER)
+    connection.send_text("a", more=True)
+    connection.send_messages(["b", b"c"])
+    connection.send_text("d")
+
+    assert octets("01 01 61 80 01 64 81 01 62 82 01 63") == connection.data_to_send()
+
+
+def test_messages_sent_together_are_compressed_one_by_one() -> None:
+    """As the agreement has it; what is short is not."""
+    connection = Connection(Role.SERVER, Agreement(compression=DeflateTerms()))
+    connection.send_messages(["a", "b" * 1000])
+    short, long = connection.chunks_to_send()
+
+    assert (octets("81 01 61"), 0xC1) == (short, long[0])
+
+
+def test_messages_sent_together_may_be_too_late() -> None:
+    """After the Close nothing is queued, and the caller has them still."""
+    connection = Connection(Role.SERVER)
+    connection.close()
+    messages: list[str | bytes] = ["a", "b"]
+    with pytest.raises(NotOpen):
+        connection.send_messages(messages)
+
+    assert ["a", "b"] == messages
+    assert 1 == len(connection.chunks_to_send())

@@ -21,8 +21,13 @@ from tests.wire import BINARY, CONTINUATION, KEY, PING, TEXT, frame, octets, xor
 
 NO_LIMIT = sys.maxsize
 
-NAMES = ["apply_mask", "encode_whole", "take_plain"]
-HOMES: dict[str, ModuleType] = {"apply_mask": masking, "encode_whole": frames, "take_plain": messages}
+NAMES = ["apply_mask", "encode_run", "encode_whole", "take_plain"]
+HOMES: dict[str, ModuleType] = {
+    "apply_mask": masking,
+    "encode_run": frames,
+    "encode_whole": frames,
+    "take_plain": messages,
+}
 
 
 def in_c(name: str) -> Callable[..., Any]:
@@ -184,6 +189,48 @@ def test_a_frame_is_made_of_bytes(payload: object, key: bytes | None) -> None:
     assert (TypeError, "") == same("encode_whole", 0x82, payload, key)
 
 
+# --- encode_run -------------------------------------------------------------------------------------------------------
+
+
+def written(messages: list[str | bytes], keys: bytes | None) -> bytes:
+    """Frame by frame."""
+    return b"".join(
+        frame(TEXT if isinstance(each, str) else BINARY, each, key=keys and keys[4 * place : 4 * place + 4])
+        for place, each in enumerate(messages)
+    )
+
+
+@given(st.lists(st.text(max_size=60) | st.binary(max_size=150), max_size=6), st.binary(min_size=24, max_size=24))
+def test_a_run_of_frames_is_the_same_for_any_messages(messages: list[str | bytes], keys: bytes) -> None:
+    """Each with its own four bytes of the keys, or with none; the list is left as it was."""
+    for mask in (None, keys[: 4 * len(messages)]):
+        given_messages = list(messages)
+        assert (bytes, written(messages, mask)) == same("encode_run", given_messages, mask)
+        assert messages == given_messages
+
+
+def test_a_run_of_frames_may_have_lengths_of_all_forms() -> None:
+    """What is masked in one go, and what is not; characters of up to four bytes."""
+    messages = [*map(bytes, SIZES), *["aé€😀" * (size // 4) for size in SIZES]]
+
+    assert (bytes, written(messages, KEY * len(messages))) == same("encode_run", messages, KEY * len(messages))
+
+
+@pytest.mark.parametrize("keys", [b"", KEY, KEY * 3, KEY * 2 + b"k"])
+def test_there_are_as_many_keys_as_messages(keys: bytes) -> None:
+    """Else one would go out under a key that is no key."""
+    assert (ValueError, f"{len(keys)} bytes of keys for 2 messages") == same("encode_run", ["a", b"b"], keys)
+
+
+@pytest.mark.parametrize("keys", [None, KEY * 2])
+@pytest.mark.parametrize("message", ["\ud800", None, 3])
+def test_a_run_of_frames_is_made_of_messages(message: Any, keys: bytes | None) -> None:
+    """Text has to be such that UTF-8 can say it; the rest are mistakes in Python's terms."""
+    kind, _ = same("encode_run", [b"good", message], keys)  # type: ignore[misc]
+
+    assert kind is (UnicodeEncodeError if isinstance(message, str) else TypeError)
+
+
 # --- take_plain -------------------------------------------------------------------------------------------------------
 
 LENGTHS = st.sampled_from([0, 1, 5, 125, 126, 127, 2047, 2048, 2049, 65535, 65536])
@@ -283,14 +330,18 @@ def test_the_c_reads_nothing_outside_of_what_it_is_given() -> None:
 # --- Memory and threads -----------------------------------------------------------------------------------------------
 
 
-def everything_once(apply_mask: Callable[..., Any], encode: Callable[..., Any], take: Callable[..., Any]) -> list[Any]:
-    """All three, in ways that go well and ways that fail."""
+def everything_once(
+    apply_mask: Callable[..., Any], run: Callable[..., Any], encode: Callable[..., Any], take: Callable[..., Any]
+) -> list[Any]:
+    """All of them, in ways that go well and ways that fail."""
     out: list[Any] = []
     for payload, key in product((b"", b"abc", "é".encode() * 2000, b"\xff" * 3000, bytes(70_000)), (None, KEY)):
         for first in (0x81, 0x82):
             take(encode(first, payload, key) * 2, 0, key is not None, NO_LIMIT, out)
         out.append(outcome(apply_mask, payload, key))
         out.append(outcome(encode, 300, payload, key))
+        out.append(outcome(run, [payload, payload.decode(errors="ignore"), "é"], key and key * 3))
+        out.append(outcome(run, [payload, "\ud800", None], key))
         out.append(outcome(take, payload, -1, key, 0, out))
     return out
 
@@ -306,8 +357,9 @@ def test_nothing_leaks() -> None:
         for round_ in range(120):
             everything_once(*c)
             c[0](held[2], KEY)
-            c[1](0x82, held[1], KEY)
-            c[2](held[1], 0, False, 9, out)
+            c[1]([held[1]], KEY)
+            c[2](0x82, held[1], KEY)
+            c[3](held[1], 0, False, 9, out)
             if round_ == 20:
                 gc.collect()
                 before = tracemalloc.get_traced_memory()[0]

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from rawws import ConnectionClosed, blocking
+from rawws import ConnectionClosed, LocalProtocolError, blocking
 from rawws.blocking.way import connected_to
 from rawws.blocking.websocket import WebSocket
 from rawws.core.connection import Connection
@@ -160,6 +160,44 @@ class TestThreads:
 
                 assert (0x81, b"gathered") == await hearing
                 assert (0x81, b"at once") == await peer.hear()
+
+    @behaviour
+    @pytest.mark.parametrize("act", ["ping", "start_close", "broadcast", "flush"])
+    async def test_send_what_another_one_gathered_before_all_else(self, net: Net, act: str) -> None:
+        """What was sent first stands first, also where nobody waited for it: a Close would shut it out."""
+        acts: dict[str, Callable[[WebSocket], object]] = {
+            "ping": lambda ws: ws.ping(b"!"),
+            "start_close": lambda ws: ws.start_close(),
+            "broadcast": lambda ws: blocking.broadcast({ws}, "!"),
+            "flush": lambda ws: ws.flush(),
+        }
+        async with net.facing_client(ping_interval=None) as (ws, peer):
+            await peer.send(peer.frame(TEXT, "a") + peer.frame(TEXT, "b") + peer.frame(TEXT, "c"))
+            with ThreadPoolExecutor(1) as receiver, ThreadPoolExecutor(1) as other:
+                loop = asyncio.get_running_loop()
+                for answer in ("é", b"\x00"):
+                    await loop.run_in_executor(receiver, ws.native.recv)
+                    await loop.run_in_executor(receiver, ws.native.send, answer)
+                await loop.run_in_executor(other, acts[act], ws.native)
+
+                assert [(0x81, "é".encode()), (0x82, b"\x00")] == [await peer.hear(), await peer.hear()]
+
+    @behaviour
+    async def test_refuse_text_that_is_none_where_they_gather(self, net: Net) -> None:
+        """It is told to who sends it, and hurts nothing else."""
+        async with net.facing_client(ping_interval=None) as (ws, peer):
+            await peer.send(peer.frame(TEXT, "a") + peer.frame(TEXT, "b"))
+
+            def answer() -> None:
+                ws.native.recv()
+                with pytest.raises(LocalProtocolError):
+                    ws.native.send("\ud800")
+                ws.native.send("good")
+                ws.native.flush()
+
+            await asyncio.to_thread(answer)
+
+            assert (0x81, b"good") == await peer.hear()
 
     @behaviour
     async def test_wait_for_room_together(self, net: Net) -> None:

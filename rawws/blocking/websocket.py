@@ -24,8 +24,8 @@ from rawws.core.errors import NotOpen
 from rawws.core.events import Chunk
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request, ServerConnection
-from rawws.core.prepared import Prepared
-from rawws.core.settings import Role
+from rawws.core.prepared import Prepared, encode_text
+from rawws.core.settings import OVERHEAD, Role
 from rawws.core.states import READY
 from rawws.endpoint import Reception, Response, Tap
 from rawws.session import ConnectionClosed, Patience
@@ -178,30 +178,40 @@ class WebSocket(Wire):
             ConnectionClosed: the connection is closing or has ended.
             TypeError: neither text nor bytes, nor an iterable of one of them.
         """
-        size = None
+        connection = self._session.connection
+        if (
+            self._came
+            and self._answering == get_ident()
+            and (type(message) is bytes or type(message) is str)
+            and (compress is None or connection.compression is None)
+            and connection.ours is READY
+            and not (self._out or self._unwritable)
+        ):
+            if type(message) is str and not message.isascii():
+                encode_text(message)  # What UTF-8 cannot say is refused here, not when it is queued.
+            # Who sends a second time, and has received nothing between, is about something else by now.
+            self._answering = None
+            self._gathered += len(message) + OVERHEAD  # No write is made of thousands of them.
+            self._lock.gathered.append(message)
+            if self._gathered >= GATHER_SIZE:
+                with self._lock:
+                    self._flush()
+        else:
+            self._send_at_once(message, compress)
+
+    def _send_at_once(self, message: Data | Iterable[Data], compress: bool | None) -> None:
         self._lock.acquire()
         try:
             connection = self._session.connection
             # Another thread may be in the midst of a message in fragments, or wait for the kernel.
-            if connection.ours is READY and not self._out and not self._unwritable:
-                if type(message) is bytes:
-                    connection.send_binary(message, False, compress)
-                    size = len(message)
-                elif type(message) is str:
-                    connection.send_text(message, False, compress)
-                    size = len(message)
-            if size is not None and self._came and self._answering == get_ident():
-                # Who sends a second time, and has received nothing between, is about something else by now.
-                self._answering = None
-                self._gathered += size
-                if self._gathered < GATHER_SIZE:
-                    return
-            if size is not None:
+            is_free = connection.ours is READY and not (self._out or self._unwritable)
+            if is_free and (type(message) is bytes or type(message) is str):
+                connection.send_message(message, False, compress)
                 self._flush()
+                return
         finally:
             self._lock.release()
-        if size is None:
-            self._send_behind(message, compress)
+        self._send_behind(message, compress)
 
     def _send_behind(self, message: Data | Iterable[Data], compress: bool | None) -> None:
         """Send it behind what other threads are sending."""
@@ -245,15 +255,8 @@ class WebSocket(Wire):
         with self._lock:
             if self._out:  # Of many threads that send, each has one message here.
                 self._drain()
-            if self._unwritable:
-                raise self._why_closed()
-            try:
-                if isinstance(data, str):
-                    self._session.connection.send_text(data, more, compress)
-                else:
-                    self._session.connection.send_binary(data, more, compress)
-            except NotOpen:
-                raise self._why_closed() from None
+            with self._unless_closed():
+                self._session.connection.send_message(data, more, compress)
             self._flush()
 
     def _flush(self) -> None:

@@ -15,6 +15,7 @@ from math import ceil
 from time import monotonic
 from typing import Any, TypeAlias
 
+from rawws.blocking.lock import Lock
 from rawws.core.connection import Connection
 from rawws.endpoint import Endpoint, Tap
 from rawws.session import Patience, Session
@@ -47,7 +48,7 @@ class Wire(Endpoint):
         self._sock = sock
         self._session = Session(connection, monotonic() if began is None else began, patience)
         self._tap = tap
-        self._lock = threading.RLock()
+        self._lock = Lock(connection)
         self._changed: threading.Condition | None = None  # when the first thread waits to be told
         self._sleepers = 0  # how many do
         self._reader_is_busy = False  # a thread polls the socket for something to read
@@ -110,6 +111,7 @@ class Wire(Endpoint):
             due = deadline
         patience = None if due is None else max(0.0, due - now)
         readable = self._poll(read, write, patience) if read or write else self._sleep(patience)
+        self._lock.queue_gathered()
         now = monotonic()
         if readable and read and not self._gone:
             self._read(now)
@@ -122,7 +124,7 @@ class Wire(Endpoint):
 
     def _sleep(self, patience: float | None) -> bool:
         """Wait for another thread to tell; there is nothing for this one to read."""
-        self._changed = self._changed or threading.Condition(self._lock)
+        self._changed = self._changed or threading.Condition(self._lock.bare)
         self._sleepers += 1
         try:
             self._changed.wait(patience)
@@ -151,7 +153,7 @@ class Wire(Endpoint):
         try:
             ready = watch(milliseconds)
         finally:
-            self._lock.acquire()
+            self._lock.bare.acquire()
             self._pollers -= 1
             if read:
                 self._reader_is_busy = False

@@ -4,13 +4,15 @@
 
 What most clients send alike, such as `Upgrade: websocket`, is judged once: the line is remembered with what it says.
 It can be, since h11 looks at each field by itself, but for those that say how long a body is, and Host, which has to be
-there once.  These are judged every time; and what is for one server alone, a cookie say, is never remembered.
+there once.  So a request is remembered as a whole, too, if it is made of such lines and Host: from the next of the same
+client, or of one like it, nothing differs but Sec-WebSocket-Key.  If that is the base64 of 16 bytes, h11 has nothing to
+say about it.  What may be for one server alone, a cookie or a query say, is never remembered.
 """
 
 import re
 from collections.abc import Callable
 from itertools import repeat
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import h11
 
@@ -52,7 +54,8 @@ _NAMES = (*_COMMON, b"Host", b"Cookie", b"Sec-WebSocket-Key", b"Sec-WebSocket-Ac
 
 _LOWER = {name: name.lower() for name in _NAMES}
 """Open connections share these names."""
-_MAY_BE_REMEMBERED = frozenset(map(_LOWER.get, _COMMON))
+_MAY_BE_REMEMBERED = frozenset(map(_LOWER.__getitem__, _COMMON))
+_IN_ALIKE = _MAY_BE_REMEMBERED | {b"host"}
 
 MOST_REMEMBERED, LONGEST_REMEMBERED = 256, 256
 """So many lines, of so many bytes."""
@@ -97,12 +100,62 @@ def text_of(word: bytes) -> str:
     return _WORDS.get(word) or word.decode("ascii")
 
 
-def parse_request(head: bytes) -> tuple[bytes, bytes, str, Headers]:
+class Parsed(NamedTuple):
+    """A request that h11 has passed."""
+
+    method: bytes
+    target: bytes
+    version: str
+    fields: Headers
+
+
+class Alike(NamedTuple):
+    """Requests that differ in their key alone."""
+
+    first: Parsed
+    """With no key."""
+    at: int
+    """Where among its fields the key belongs."""
+
+
+MOST_ALIKE, LONGEST_ALIKE = 64, 2048
+"""So many requests are remembered, of so many bytes."""
+_alike: dict[bytes, Alike] = {}
+
+_KEY = b"sec-websocket-key"
+_KEY_LINE = re.compile(rb"\r\nsec-websocket-key: ?([a-z0-9+/]{22}==)(?=\r\n)", re.IGNORECASE)
+
+
+def parse_request(head: bytes) -> Parsed:
     """The method, the target, the version and the fields of a request.
 
     Raises:
         RemoteProtocolError: it is no HTTP/1.1, or there is not one Host.
     """
+    key = _KEY_LINE.search(head)
+    if key is None:
+        return _parse_request(head)
+    rest = head[: key.start(1)] + head[key.end(1) :]
+    known = _alike.get(rest)
+    if known is None:
+        parsed = _parse_request(head)
+        _remember_request(rest, parsed)
+        return parsed
+    (method, target, version, fields), at = known
+    return Parsed(method, target, version, (*fields[:at], (_KEY, key[1]), *fields[at:]))
+
+
+def _remember_request(rest: bytes, parsed: Parsed) -> None:
+    names = [name for name, _ in parsed.fields]
+    at = names.index(_KEY)
+    others = names[:at] + names[at + 1 :]
+    if len(rest) <= LONGEST_ALIKE and b"?" not in parsed.target and _IN_ALIKE.issuperset(others):
+        if len(_alike) >= MOST_ALIKE:
+            _alike.clear()
+        _alike[rest] = Alike(parsed._replace(fields=parsed.fields[:at] + parsed.fields[at + 1 :]), at)
+
+
+def _parse_request(head: bytes) -> Parsed:
     first, *lines = head[:-4].split(b"\r\n")
     try:
         method, target, version = first.split(b" ")
@@ -115,7 +168,7 @@ def parse_request(head: bytes) -> tuple[bytes, bytes, str, Headers]:
         hosts = head.lower().count(b"\r\nhost:")
         rule = rules.HTTP_MALFORMED if hosts == 1 else rules.HOST
         raise RemoteProtocolError(rule, str(error)) from None
-    return method, target, text_of(version[5:]), fields
+    return Parsed(method, target, text_of(version[5:]), fields)
 
 
 _SWITCH = re.compile(rb"HTTP/([0-9]\.[0-9]) 101(?: .*)?")

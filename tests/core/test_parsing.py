@@ -7,11 +7,14 @@ from hypothesis import strategies as st
 
 from rawws.core import parsing, rules
 from rawws.core.errors import RemoteProtocolError
-from rawws.core.parsing import LONGEST_REMEMBERED, MOST_REMEMBERED, parse_request
+from rawws.core.parsing import LONGEST_ALIKE, LONGEST_REMEMBERED, MOST_ALIKE, MOST_REMEMBERED, parse_request
 
 NAMES = ["Accept", "ACCEPT", "Upgrade", "User-Agent", "Cookie", "Content-Length", "Transfer-Encoding", "x y", "Host"]
+KEYS = ["Sec-WebSocket-Key", "sec-websocket-key"]
 VALUES = ["a", "", "5", "5,5", "Chunked", "\x7f", "ü", " a\tb ", "a:b"]
+VALID = ["dGhlIHNhbXBsZSBub25jZQ==", "x3JJHMbDL1EzLkh9GBhXDw==", "dGhlIHNhbXBsZSBub25jZQ== "]
 LINES = st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)).map(": ".join)
+LINES |= st.tuples(st.sampled_from(KEYS), st.sampled_from(VALID + VALUES[:3])).map(": ".join)
 HEADS = st.lists(st.lists(LINES, max_size=6), min_size=2, max_size=6)
 
 
@@ -55,6 +58,16 @@ def test_what_many_send_alike_is_one_object(name):
     assert first is second
 
 
+def test_requests_may_differ_in_their_key_alone():
+    """Each is given with its own, where it stood."""
+    for key in VALID[:2]:
+        line = f"Sec-WebSocket-Key: {key}"
+        for lines in ([line, "Accept: a"], ["Accept: a", line], ["Accept: a", f"sec-websocket-key:{key}"]):
+            head = head_of(*lines)
+
+            assert by_h11(head) == fields_of(head)
+
+
 @pytest.mark.parametrize("name", ["Cookie", "Authorization", "Sec-WebSocket-Key", "Sec-WebSocket-Protocol", "X-Token"])
 def test_what_may_be_secret_is_not_remembered(name):
     """Nothing of it is left when its connection has gone."""
@@ -62,6 +75,21 @@ def test_what_may_be_secret_is_not_remembered(name):
 
     assert (name.lower().encode(), b"the secret of one client") == fields_of(head_of(line))[1]
     assert line.encode() not in parsing._remembered
+
+
+@pytest.mark.parametrize("secret", ["Cookie: a=b", "Sec-WebSocket-Protocol: token", "X-Token: a", "?token=a"])
+def test_a_request_that_may_be_secret_is_not_remembered(secret):
+    """Nor is the key of one that is remembered."""
+    key = f"Sec-WebSocket-Key: {VALID[0]}"
+    asked = head_of(key, secret) if ":" in secret else head_of(key).replace(b"GET /", b"GET /" + secret.encode())
+
+    assert fields_of(asked) is not None
+    assert fields_of(head_of(key, "Accept: remembered")) is not None
+
+    remembered = repr(parsing._alike)
+    assert "Accept: remembered" in remembered
+    assert secret not in remembered
+    assert VALID[0] not in remembered
 
 
 def test_a_line_that_is_refused_is_not_remembered():
@@ -78,6 +106,12 @@ def test_only_so_much_is_remembered():
     for count in range(2 * MOST_REMEMBERED):
         parse_request(head_of(f"User-Agent: number {count}"))
     parse_request(head_of(long := "User-Agent: " + "x" * LONGEST_REMEMBERED))
+    key = f"Sec-WebSocket-Key: {VALID[0]}"
+    for count in range(2 * MOST_ALIKE):
+        parse_request(head_of(key, f"Accept: {count}"))
+    parse_request(head_of(key, "Accept: " + "y" * LONGEST_ALIKE))
 
+    assert len(parsing._alike) <= MOST_ALIKE
+    assert "y" * LONGEST_ALIKE not in repr(parsing._alike)
     assert len(parsing._remembered) <= MOST_REMEMBERED
     assert long.encode() not in parsing._remembered

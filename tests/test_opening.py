@@ -24,7 +24,7 @@ def net(request: pytest.FixtureRequest) -> Net:
 
 def no_secret(size: int) -> bytes:
     """What the RFC's example drew for its key, and a masking key."""
-    return b"the sample nonce" if size == 16 else b"\x01\x02\x03\x04"
+    return b"the sample nonce" if size == 16 else b"\x01\x02\x03\x04" * (size // 4)
 
 
 async def asked(net: Net, path: str = "", **options: Any) -> list[str]:

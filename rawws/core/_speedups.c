@@ -218,9 +218,10 @@ typedef struct {
     Py_ssize_t limit;    /* the longest message that is taken. */
 } Received;
 
-/* Whether a plain message begins at `start`, and where it lies; see the Python for what is plain. */
+/* Whether a message that is one frame begins at `start`, and where it lies; see `take_plain` in Python for which.
+   `bits` are those beside the opcode: FIN, and RSV1 if it is to be compressed. */
 static int
-find_plain(const Received *in, Py_ssize_t start, Plain *found)
+find_whole(const Received *in, Py_ssize_t start, int bits, Plain *found)
 {
     Py_ssize_t rest = in->end - start, size = in->masked ? 6 : 2;
     const uint8_t *head;
@@ -229,7 +230,7 @@ find_plain(const Received *in, Py_ssize_t start, Plain *found)
     if (rest < size)
         return 0;
     head = in->data + start;
-    if ((head[0] != 0x81 && head[0] != 0x82) || (head[1] >= 0x80) != in->masked)
+    if ((head[0] != (bits | 1) && head[0] != (bits | 2)) || (head[1] >= 0x80) != in->masked)
         return 0;
     length = head[1] & 0x7f;
     if (length >= 126) {
@@ -244,7 +245,7 @@ find_plain(const Received *in, Py_ssize_t start, Plain *found)
     }
     if (length > (uint64_t)(rest - size) || (Py_ssize_t)length > in->limit)
         return 0;
-    *found = (Plain){head[0] == 0x81, head + size, (Py_ssize_t)length, start + size + (Py_ssize_t)length};
+    *found = (Plain){head[0] == (bits | 1), head + size, (Py_ssize_t)length, start + size + (Py_ssize_t)length};
     return 1;
 }
 
@@ -292,7 +293,7 @@ take_all(const Received *in, Py_ssize_t start, PyObject *out)
 {
     Plain found;
 
-    while (find_plain(in, start, &found)) {
+    while (find_whole(in, start, 0x80, &found)) {
         PyObject *message = found.text ? read_text(&found, in->masked) : read_bytes(&found, in->masked);
         if (message == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
             PyErr_Clear();
@@ -307,6 +308,27 @@ take_all(const Received *in, Py_ssize_t start, PyObject *out)
     return start;
 }
 
+/* What the first four arguments say: the data, which is to be released, the position, `masked` and the limit. */
+static int
+read_arguments(PyObject *const *args, Received *in, Py_ssize_t *start, Py_buffer *data)
+{
+    if ((*start = PyNumber_AsSsize_t(args[1], PyExc_ValueError)) == -1 && PyErr_Occurred())
+        return 0;
+    if ((in->masked = PyObject_IsTrue(args[2])) < 0)
+        return 0;
+    if ((in->limit = PyNumber_AsSsize_t(args[3], NULL)) == -1 && PyErr_Occurred())
+        return 0;
+    if (*start < 0) {
+        PyErr_SetString(PyExc_ValueError, "a position is from 0 on");
+        return 0;
+    }
+    if (PyObject_GetBuffer(args[0], data, PyBUF_SIMPLE) < 0)
+        return 0;
+    in->data = data->buf;
+    in->end = data->len;
+    return 1;
+}
+
 static PyObject *
 take_plain(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
@@ -314,25 +336,35 @@ take_plain(PyObject *module, PyObject *const *args, Py_ssize_t count)
     Received in;
     Py_ssize_t start;
 
-    if (!are_given("take_plain", count, 5))
+    if (!are_given("take_plain", count, 5) || !read_arguments(args, &in, &start, &data))
         return NULL;
-    if ((start = PyNumber_AsSsize_t(args[1], PyExc_ValueError)) == -1 && PyErr_Occurred())
-        return NULL;
-    if ((in.masked = PyObject_IsTrue(args[2])) < 0)
-        return NULL;
-    if ((in.limit = PyNumber_AsSsize_t(args[3], NULL)) == -1 && PyErr_Occurred())
-        return NULL;
-    if (start < 0 || !PyList_Check(args[4])) {
-        PyErr_SetString(start < 0 ? PyExc_ValueError : PyExc_TypeError, "a position from 0 on and a list are needed");
-        return NULL;
+    if (PyList_Check(args[4]))
+        start = take_all(&in, start, args[4]);
+    else {
+        PyErr_SetString(PyExc_TypeError, "a list is needed");
+        start = -1;
     }
-    if (PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0)
-        return NULL;
-    in.data = data.buf;
-    in.end = data.len;
-    start = take_all(&in, start, args[4]);
     PyBuffer_Release(&data);
     return start < 0 ? NULL : PyLong_FromSsize_t(start);
+}
+
+static PyObject *
+compressed_at(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    Py_buffer data;
+    Received in;
+    Plain found;
+    Py_ssize_t start;
+    PyObject *payload, *out = NULL;
+
+    if (!are_given("compressed_at", count, 4) || !read_arguments(args, &in, &start, &data))
+        return NULL;
+    if (!find_whole(&in, start, 0xc0, &found) || found.length == 0 || found.length >= 0x10000)
+        out = Py_NewRef(Py_None);
+    else if ((payload = read_bytes(&found, in.masked)) != NULL)
+        out = Py_BuildValue("ONn", found.text ? Py_True : Py_False, payload, found.stop);
+    PyBuffer_Release(&data);
+    return out;
 }
 
 /* --- The module --------------------------------------------------------------------------------------------------- */
@@ -342,6 +374,7 @@ take_plain(PyObject *module, PyObject *const *args, Py_ssize_t count)
 
 static PyMethodDef functions[] = {
     TWIN(apply_mask, "masking"),
+    TWIN(compressed_at, "messages"),
     TWIN(encode_run, "frames"),
     TWIN(encode_whole, "frames"),
     TWIN(take_plain, "messages"),

@@ -33,13 +33,10 @@ from rawws.core.frames import (
 from rawws.core.masking import apply_mask, rotate
 from rawws.core.messages import (
     COMPRESSED_AT_ONCE,
-    COMPRESSED_BINARY,
-    COMPRESSED_TEXT,
     LONG,
     PIECE,
     Reassembly,
     begins_long,
-    payload_of,
     take_plain,
 )
 from rawws.core.outgoing import SERVER, Outgoing
@@ -308,7 +305,7 @@ class Connection(Outgoing):
             return self._read_opening()
         start = self._position
         may_be_short = self._compressor is not None and self.theirs is READY and not self.stream
-        if may_be_short and self._read_compressed(start, self.role is Role.SERVER):
+        if may_be_short and self._read_compressed():
             return True
         header = decode_header(self._data, start)
         if header is None:
@@ -323,22 +320,12 @@ class Connection(Outgoing):
         # An empty frame is whole by now, and what follows it need not have come.
         return header.length > 0 or self._read_payload(header)
 
-    def _read_compressed(self, start: int, masked: bool) -> bool:
-        """The short way for a compressed message that is one frame; False if it has to go the long way."""
-        first = self._data[start]
-        found = payload_of(self._data, start, masked, self._plain_limit)
-        if found is None or first not in (COMPRESSED_TEXT, COMPRESSED_BINARY):
-            return False
-        begin, end = found
-        payload = self._data[begin:end]
-        if masked:
-            payload = apply_mask(payload, self._data[begin - 4 : begin])
-        message = self._message.decompress_whole(payload, first == COMPRESSED_TEXT, self._offset + begin)
-        if message is None:
-            return False
-        self._position = end
-        self._ready.append(message)
-        return True
+    def _read_compressed(self) -> bool:
+        """The short way for compressed messages that are one frame each; False if there is none for it."""
+        masked, limit = self.role is SERVER, self._plain_limit
+        start, message = self._position, self._message
+        self._position = message.take_compressed(self._data, start, masked, limit, self._offset, self._ready)
+        return self._position > start
 
     def _judge(self, header: FrameHeader, offset: int) -> Sender:
         """Whether this frame may come now; gives back where its sender stands after it."""

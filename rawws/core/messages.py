@@ -139,27 +139,43 @@ class Reassembly:
             data += self._count(self.decompressor.finish())
         return data, used, last
 
-    def decompress_whole(self, payload: bytes, text: bool, begin: int) -> str | bytes | None:
-        """The message that is the payload of one frame, at once; None if it has to go the long way.
+    def take_compressed(self, data: bytes, start: int, masked: bool, limit: int, offset: int, out: list[Event]) -> int:
+        """Append to `out` the whole messages from `start` on that are one compressed frame each, and simple.
+
+        All else is left to the long way, which knows what to say about it.  So is what lies behind 64 messages, or 64
+        KiB: nobody knows how much will come of it.
 
         Args:
-            payload: unmasked.
-            text: whether it is.
-            begin: where in the peer's stream it stood.
+            data, start, masked, limit: as in `compressed_at`.
+            offset: where in the peer's stream the data begins.
+            out: nothing is in it yet.
+
+        Returns:
+            The position behind the last message taken.
 
         Raises:
-            ProtocolError: it is not UTF-8.
+            ProtocolError: the first one is not UTF-8.
         """
         assert self.decompressor is not None
-        most = self._most_at_once
-        message = self.decompressor.decompress_whole(payload, most + 1)
-        if message is None or len(message) > most:
-            return None
-        try:
-            return message.decode() if text else message
-        except UnicodeDecodeError as error:
-            detail = f"{error.reason}, at byte {error.start} of the message"
-            raise ProtocolError(rules.TEXT_NOT_UTF8, detail, begin) from None
+        if self._late is not None:
+            raise self._late
+        decompress, most, room = self.decompressor.decompress_whole, self._most_at_once, AT_ONCE
+        while room > 0 and (found := compressed_at(data, start, masked, limit)) is not None:
+            text, payload, end = found
+            message = decompress(payload, most + 1)
+            if message is None or len(message) > most:
+                break
+            try:
+                out.append(message.decode() if text else message)
+            except UnicodeDecodeError as error:
+                detail = f"{error.reason}, at byte {error.start} of the message"
+                self._late = ProtocolError(rules.TEXT_NOT_UTF8, detail, offset + end - len(payload))
+                if not out:
+                    raise self._late from None
+                break
+            start = end
+            room -= max(len(message), AT_ONCE // 64)
+        return start
 
     @property
     def _left(self) -> int:
@@ -263,11 +279,17 @@ def _keep_pages_for(size: int) -> None:
         bytes(min(4 * size, MOST_LEARNED))
 
 
-def payload_of(data: bytes, start: int, masked: bool, limit: int) -> tuple[int, int] | None:
-    """Where the payload of the frame at `start` begins and ends, if all of it is there; None too if the frame has no
-    payload, 64 KiB of it or more than `limit`, or a header that is not as `take_plain` would have it."""
+@in_c_if_there
+def compressed_at(data: bytes, start: int, masked: bool, limit: int) -> tuple[bool, bytes, int] | None:
+    """The compressed message that is the frame at `start`, if all of it is there and all is simple.
+
+    Simple is as in `take_plain`, but with RSV1, and with a payload of 1 byte to 64 KiB less one.
+
+    Returns:
+        Whether it is text, the payload, unmasked, and where the frame ends.
+    """
     begin = start + (6 if masked else 2)
-    if begin > len(data):
+    if begin > len(data) or data[start] not in (COMPRESSED_TEXT, COMPRESSED_BINARY):
         return None
     length = data[start + 1] - 0x80 * masked
     if length == 126 and begin + 2 <= len(data):
@@ -278,7 +300,10 @@ def payload_of(data: bytes, start: int, masked: bool, limit: int) -> tuple[int, 
     elif not 0 < length < 126:
         return None
     end = begin + length
-    return None if length > limit or end > len(data) else (begin, end)
+    if length > limit or end > len(data):
+        return None
+    payload = data[begin:end]
+    return data[start] == COMPRESSED_TEXT, apply_mask(payload, data[begin - 4 : begin]) if masked else payload, end
 
 
 def begins_long(data: bytes, sender: Role, limit: int) -> bool:

@@ -197,7 +197,9 @@ class Outgoing:
         if self.ours is IN_MESSAGE:
             self._send_on(opcode, payload, more)
             return
-        following = self._allow(FIRST if more else WHOLE)
+        # READY and WHOLE is READY.
+        quick = self.ours is READY and not (more or self._opening)
+        following = READY if quick else self._allow(FIRST if more else WHOLE)
         compressed = self._is_to_compress(None if more else len(payload), compress)
         make = self._compressed_frame_of if compressed else self._frame_of
         self._out.append(make(opcode, payload, not more, RSV1 if compressed else 0))

@@ -15,7 +15,7 @@ from rawws.core.deflate import Inflater
 from rawws.core.errors import ProtocolError
 from rawws.core.events import Chunk, Event
 from rawws.core.frames import FrameHeader, Opcode
-from rawws.core.messages import AT_ONCE, WHOLE_AT_ONCE, Reassembly, payload_of, take_plain
+from rawws.core.messages import AT_ONCE, WHOLE_AT_ONCE, Reassembly, compressed_at, take_plain
 from rawws.core.settings import Limits, Role
 from tests.wire import BINARY, KEY, PING, TEXT, feed, frame, octets
 
@@ -341,45 +341,81 @@ def test_a_message_over_the_limit_is_left_alone(size: int) -> None:
     assert (0, []) == taken(data, limit=size - 1)
 
 
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
 @pytest.mark.parametrize("key", [None, KEY])
 @pytest.mark.parametrize("size", [1, 125, 126, 127, 65535])
-def test_the_payload_of_a_whole_frame_is_found(size: int, key: bytes | None) -> None:
-    """Behind the header and the mask, and not before it is all there, or if it is over the limit."""
-    data = b"\xff" + frame(TEXT, bytes(size), key=key, rsv=4)
+def test_a_compressed_message_that_is_a_whole_frame_is_found(size: int, key: bytes | None, opcode: Opcode) -> None:
+    """Its payload, unmasked, and where it ends; not before it is all there, nor if it is over the limit."""
+    data = b"\xff" + frame(opcode, b"a" * size, key=key, rsv=4)
     masked = key is not None
 
-    assert (len(data) - size, len(data)) == payload_of(data + b"\xff", 1, masked, size)
-    assert None is payload_of(data, 1, masked, size - 1)
+    assert (opcode == TEXT, b"a" * size, len(data)) == compressed_at(data + b"\xff", 1, masked, size)
+    assert None is compressed_at(data, 1, masked, size - 1)
     for end in {*range(1, min(11, len(data))), len(data) - 1}:
-        assert None is payload_of(data[:end], 1, masked, size)
+        assert None is compressed_at(data[:end], 1, masked, size)
 
 
 @pytest.mark.parametrize(
-    "data", ["c1 00", "c1 80 00000000", "c1 81 00000000 61", "c1 7e 007d" + 125 * "61", "c1 7f 0000000000000001 61"]
+    "data",
+    [
+        *("c1 00", "c1 80 00000000", "c1 81 00000000 61", "c1 7e 007d" + 125 * "61", "c1 7f 0000000000000001 61"),
+        *("81 01 61", "41 01 61", "c0 01 61", "c3 01 61", "d1 01 61", "c9 01 61"),
+    ],
 )
-def test_the_payload_of_other_frames_is_not(data: str) -> None:
-    """Empty, masked by the wrong side, of a length that is not in its shortest form, or that takes eight bytes."""
-    assert None is payload_of(octets(data), 0, False, NO_LIMIT)
+def test_no_other_frame_is_taken_for_one(data: str) -> None:
+    """Empty, masked by the wrong side, with a length that is not in its shortest form or takes eight bytes; or with
+    other bits."""
+    assert None is compressed_at(octets(data), 0, False, NO_LIMIT)
+
+
+def taken_compressed(message: Reassembly, data: bytes) -> tuple[int, list[Event]]:
+    """What the short way takes of frames from a server whose payloads are these."""
+    out: list[Event] = []
+    return message.take_compressed(data, 0, False, NO_LIMIT, 100, out), out
+
+
+def compressed_frame(data: bytes, opcode: Opcode = BINARY) -> bytes:
+    """A message that needs nothing of those before it."""
+    return frame(opcode, deflated_in_sync(data), rsv=4)
 
 
 def test_a_compressed_message_that_is_one_frame_is_decompressed_at_once() -> None:
     """Up to a bound and to the limit of messages; all else goes the long way."""
-    for limit, size, text in ((None, WHOLE_AT_ONCE, False), (9, 9, True)):
+    for limit, size, opcode in ((None, WHOLE_AT_ONCE, BINARY), (9, 9, TEXT)):
         message = Reassembly(Limits(message=limit), Inflater(15, True))
-        whole = message.decompress_whole(deflated_in_sync(b"a" * size), text, 0)
+        data = compressed_frame(b"a" * size, opcode)
 
-        assert ("a" * size if text else b"a" * size) == whole
-        assert None is message.decompress_whole(deflated_in_sync(b"a" * (size + 1)), text, 0)
+        assert (len(data), ["a" * size if opcode == TEXT else b"a" * size]) == taken_compressed(message, data)
+        assert (0, []) == taken_compressed(message, compressed_frame(b"a" * (size + 1), opcode))
+
+
+@pytest.mark.parametrize("size, most", [(1, 64), (4096, 16), (200_000, 1)])
+def test_compressed_messages_that_came_together_are_read_together(size: int, most: int) -> None:
+    """As long as little comes of them: nobody has asked for all that lies behind."""
+    message = Reassembly(Limits(), Inflater(15, True))
+    data = compressed_frame(b"a" * size)
+
+    assert (most * len(data), [b"a" * size] * most) == taken_compressed(message, (most + 9) * data)
 
 
 def test_bad_text_that_is_decompressed_at_once_is_told_as_ever() -> None:
     """The first byte of the payload in the stream, and in words that of the message."""
-    message = Reassembly(Limits(), Inflater(15, True))
-
     with pytest.raises(ProtocolError) as caught:
-        message.decompress_whole(deflated_in_sync(b"a\xffb"), True, 7)
-    assert (rules.TEXT_NOT_UTF8, 7) == (caught.value.rule, caught.value.offset)
+        taken_compressed(Reassembly(Limits(), Inflater(15, True)), compressed_frame(b"a\xffb", TEXT))
+
+    assert (rules.TEXT_NOT_UTF8, 102) == (caught.value.rule, caught.value.offset)
     assert "invalid start byte, at byte 1 of the message" == caught.value.detail
+
+
+def test_bad_text_behind_other_messages_is_told_when_they_were_taken() -> None:
+    """And is not decompressed a second time."""
+    message = Reassembly(Limits(), Inflater(15, True))
+    good = compressed_frame(b"good", TEXT)
+
+    assert (len(good), ["good"]) == taken_compressed(message, good + compressed_frame(b"a\xffb", TEXT))
+    with pytest.raises(ProtocolError) as caught:
+        taken_compressed(message, b"")
+    assert (rules.TEXT_NOT_UTF8, 100 + len(good) + 2) == (caught.value.rule, caught.value.offset)
 
 
 @given(st.lists(MESSAGES), st.sampled_from([None, KEY]), st.binary(max_size=12))

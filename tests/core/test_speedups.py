@@ -21,12 +21,13 @@ from tests.wire import BINARY, CONTINUATION, KEY, PING, TEXT, frame, octets, xor
 
 NO_LIMIT = sys.maxsize
 
-NAMES = ["apply_mask", "encode_run", "encode_whole", "take_plain"]
+NAMES = ["apply_mask", "encode_run", "encode_whole", "take_plain", "compressed_at"]
 HOMES: dict[str, ModuleType] = {
     "apply_mask": masking,
     "encode_run": frames,
     "encode_whole": frames,
     "take_plain": messages,
+    "compressed_at": messages,
 }
 
 
@@ -327,22 +328,63 @@ def test_the_c_reads_nothing_outside_of_what_it_is_given() -> None:
     assert 9 == take(b"\x81\0", 9, False, 9, []) == speedups.in_python["take_plain"](b"\x81\0", 9, False, 9, [])
 
 
+# --- compressed_at ----------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.builds(frame, st.sampled_from([TEXT, BINARY, PING]), PAYLOADS, key=KEYS | st.none(), rsv=st.just(4))),
+    WIRE,
+    st.booleans(),
+    LIMITS,
+    st.integers(0, 4),
+)
+def test_the_same_compressed_message_is_found(
+    parts: list[bytes], more: bytes, masked: bool, limit: int, start: int
+) -> None:
+    """Whatever the bytes, wherever they are cut off."""
+    data = b"".join(parts) + more
+    for end in {*range(min(20, len(data))), len(data)}:
+        same("compressed_at", data[:end], start, masked, limit)
+
+
+@given(st.binary(max_size=40), st.booleans())
+def test_any_bytes_are_looked_at_as_a_compressed_message_in_the_same_way(data: bytes, masked: bool) -> None:
+    """Behind every header that two bytes can make."""
+    for first, second in product((0x81, 0xC1, 0xC2, 0xC3, 0xD1), (0, 1, 5, 126, 127, 0x80, 0x81, 0x85, 0xFE, 0xFF)):
+        same("compressed_at", bytes((first, second)) + data, 0, masked, NO_LIMIT)
+
+
+def test_no_compressed_message_is_looked_for_outside_of_the_data() -> None:
+    """Python's twin would count from the end; C must not try."""
+    for start in (-1, -(2**70), 2**70):
+        with pytest.raises(ValueError):
+            in_c("compressed_at")(b"\xc1\1a", start, False, 9)
+    assert (TypeError, "") == same("compressed_at", None, 0, False, 9)
+    assert (type(None), None) == same("compressed_at", b"\xc1\1a", 9, False, 9)
+
+
 # --- Memory and threads -----------------------------------------------------------------------------------------------
 
 
 def everything_once(
-    apply_mask: Callable[..., Any], run: Callable[..., Any], encode: Callable[..., Any], take: Callable[..., Any]
+    apply_mask: Callable[..., Any],
+    run: Callable[..., Any],
+    encode: Callable[..., Any],
+    take: Callable[..., Any],
+    find: Callable[..., Any],
 ) -> list[Any]:
     """All of them, in ways that go well and ways that fail."""
     out: list[Any] = []
     for payload, key in product((b"", b"abc", "é".encode() * 2000, b"\xff" * 3000, bytes(70_000)), (None, KEY)):
         for first in (0x81, 0x82):
             take(encode(first, payload, key) * 2, 0, key is not None, NO_LIMIT, out)
+            out.append(find(encode(first | 0x40, payload, key), 0, key is not None, NO_LIMIT))
         out.append(outcome(apply_mask, payload, key))
         out.append(outcome(encode, 300, payload, key))
         out.append(outcome(run, [payload, payload.decode(errors="ignore"), "é"], key and key * 3))
         out.append(outcome(run, [payload, "\ud800", None], key))
         out.append(outcome(take, payload, -1, key, 0, out))
+        out.append(outcome(find, payload, -1, key, 0))
     return out
 
 
@@ -378,6 +420,7 @@ def test_a_buffer_is_let_go_of() -> None:
     in_c("apply_mask")(data, KEY)
     in_c("encode_whole")(0x82, data, KEY)
     in_c("take_plain")(data, 0, False, NO_LIMIT, [])
+    in_c("compressed_at")(data, 0, False, NO_LIMIT)
     with pytest.raises(ValueError):
         in_c("apply_mask")(data, b"")
 

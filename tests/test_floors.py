@@ -26,6 +26,7 @@ CORE = [
     "parsing",
     "states",
     "codec",
+    "streams",
     "deflate",
     "messages",
     "prepared",

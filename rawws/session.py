@@ -198,6 +198,7 @@ class Session:
             # There is always room for one run of messages.
             has_room = not self._deaf and (self._charge < self.patience.receive_high or not self.waiting)
             self.full = not has_room and self._waits_for_room()
+            connection.room = self.patience.receive_high - self._charge
             if self.full or not (events := connection.next_events()):
                 break
             if has_room and _are_messages(events):

@@ -32,6 +32,7 @@ from rawws.core.frames import (
 )
 from rawws.core.masking import apply_mask, rotate
 from rawws.core.messages import (
+    AT_ONCE,
     COMPRESSED_AT_ONCE,
     LONG,
     PIECE,
@@ -84,7 +85,10 @@ class Connection(Outgoing):
 
     # What is seldom asked for is in slots, so that 25 attributes are left for the dict.  Of up to 29, CPython keeps the
     # names once for all instances; with one more, each has a table of 1.3 KiB, and every access takes longer.
-    __slots__ = ("auto_close", "auto_pong", "close_received", "waits_for_rest")
+    __slots__ = ("auto_close", "auto_pong", "close_received", "room", "waits_for_rest")
+
+    room: int
+    """How many bytes of compressed messages may be read together, and one message more."""
 
     _read_opening: Callable[[], bool]
     """Reads the opening handshake, while that goes on.  Only in the subclasses of `http1`."""
@@ -104,6 +108,7 @@ class Connection(Outgoing):
         super().__init__(role, limits, random)
         self.stream = stream
         self.auto_pong = auto_pong
+        self.room = AT_ONCE
         self.auto_close = auto_close
         self.theirs = READY
         self.closed: Closed | None = None
@@ -324,7 +329,7 @@ class Connection(Outgoing):
         """The short way for compressed messages that are one frame each; False if there is none for it."""
         masked, limit = self.role is SERVER, self._plain_limit
         start, message = self._position, self._message
-        self._position = message.take_compressed(self._data, start, masked, limit, self._offset, self._ready)
+        self._position = message.take_compressed(self._data, start, masked, limit, self._offset, self.room, self._ready)
         return self._position > start
 
     def _judge(self, header: FrameHeader, offset: int) -> Sender:

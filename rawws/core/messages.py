@@ -16,7 +16,7 @@ from rawws.core.errors import ProtocolError
 from rawws.core.events import Event
 from rawws.core.frames import RSV1, FrameHeader, Opcode, breaches, decode_header
 from rawws.core.masking import apply_mask, unmask_short
-from rawws.core.settings import Limits, Role
+from rawws.core.settings import OVERHEAD, Limits, Role
 from rawws.core.speedups import in_c_if_there
 
 AT_ONCE = 64 * 1024
@@ -139,15 +139,18 @@ class Reassembly:
             data += self._count(self.decompressor.finish())
         return data, used, last
 
-    def take_compressed(self, data: bytes, start: int, masked: bool, limit: int, offset: int, out: list[Event]) -> int:
+    def take_compressed(
+        self, data: bytes, start: int, masked: bool, limit: int, offset: int, room: int, out: list[Event]
+    ) -> int:
         """Append to `out` the whole messages from `start` on that are one compressed frame each, and simple.
 
-        All else is left to the long way, which knows what to say about it.  So is what lies behind 64 messages, or 64
-        KiB: nobody knows how much will come of it.
+        All else is left to the long way, which knows what to say about it.  So is what lies behind as many as there is
+        `room` for, and one more: nobody knows how much will come of it.
 
         Args:
             data, start, masked, limit: as in `compressed_at`.
             offset: where in the peer's stream the data begins.
+            room: in bytes, of which each message takes `OVERHEAD` besides its own.
             out: nothing is in it yet.
 
         Returns:
@@ -159,7 +162,7 @@ class Reassembly:
         assert self.decompressor is not None
         if self._late is not None:
             raise self._late
-        decompress, most, room = self.decompressor.decompress_whole, self._most_at_once, AT_ONCE
+        decompress, most = self.decompressor.decompress_whole, self._most_at_once
         while room > 0 and (found := compressed_at(data, start, masked, limit)) is not None:
             text, payload, end = found
             message = decompress(payload, most + 1)
@@ -174,7 +177,7 @@ class Reassembly:
                     raise self._late from None
                 break
             start = end
-            room -= max(len(message), AT_ONCE // 64)
+            room -= len(message) + OVERHEAD
         return start
 
     @property

@@ -50,7 +50,9 @@ WRITE_BY = 3
 """When the kernel is to take something."""
 CLOSE_BY = 4
 """When the closing handshake is to be done."""
-DEADLINES = 5
+GO_ON_AT = 5
+"""When to read on, if there was too much to be read in one turn: at once, but others come first."""
+DEADLINES = 6
 """So many places there are."""
 
 NEVER = inf

@@ -26,6 +26,7 @@ from rawws.core.states import ENDED, State
 from rawws.patience import (
     CLOSE_BY,
     DEADLINES,
+    GO_ON_AT,
     NEVER,
     OPEN_BY,
     PING_AT,
@@ -39,6 +40,8 @@ from rawws.pieces import Pieces
 
 __all__ = ["ConnectionClosed", "Patience", "Session", "Todo"]
 
+FAIR_SHARE = 1024
+"""Frames that are looked at in a row, a run of messages being one; a Ping takes as long as 100 short messages."""
 Item: TypeAlias = str | bytes | Chunk | Ping | Pong
 """What waits for the application."""
 
@@ -88,7 +91,7 @@ class Session:
         self._pings: tuple[tuple[int, bytes, float], ...] = ()
         self._ping_count = 0
         self.full = False
-        """There was no room for what came."""
+        """There was no room for what came, or there were too many frames in a row."""
         self._deaf = False  # after our Close there was none either: nothing more is kept
         self._connecting = True
         self._deadlines = [NEVER] * DEADLINES
@@ -178,6 +181,7 @@ class Session:
     def wake(self, now: float) -> None:
         """The time of `Todo.wake_at` has come; report the `backlog` first.  Calling it early does nothing."""
         patience = self.patience
+        self._unset(GO_ON_AT)
         self.proceed(now)
         if self._is_due(OPEN_BY, now):
             self.fail(rules.OPENING_TIMEOUT.code, f"the opening handshake took over {patience.opening:g} s", now)
@@ -192,9 +196,12 @@ class Session:
             self.ping(self.ping_payload, now)
 
     def proceed(self, now: float) -> None:
-        """Look at what came and was not looked at, as far as there is room; also after the handshake was answered."""
+        """Look at what came and was not looked at, as far as there is room; also after the handshake was answered.
+
+        Of a flood of Pings or fragments a part at a time: `wake` goes on, and meanwhile nothing is read.
+        """
         connection = self.connection
-        while True:
+        for _ in range(FAIR_SHARE):
             # There is always room for one run of messages.
             has_room = not self._deaf and (self._charge < self.patience.receive_high or not self.waiting)
             self.full = not has_room and self._waits_for_room()
@@ -212,6 +219,9 @@ class Session:
             else:
                 for event in events:
                     self._note(event, now)
+        else:
+            self.full = True
+            self._set(GO_ON_AT, now, 0.0)
         if self._connecting and connection.state is not State.CONNECTING:
             self._connecting = False
             self._unset(OPEN_BY)

@@ -2013,3 +2013,33 @@ def test_a_piece_of_a_message_that_will_never_be_whole_does_not_follow_the_end()
     for take in (session.next_message, session.next_chunk, session.next_chunk):
         with pytest.raises(ConnectionClosed):
             take(0.0)
+
+
+# --- Floods -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_flood_of_pings_is_answered_a_part_at_a_time(role: Role) -> None:
+    """What else the transport has to do comes in between, and meanwhile it reads nothing."""
+    session = start(role, now=0.0, limits=Limits(pongs=5000))
+    session.receive_data(said(session, PING) * 3000 + said(session, TEXT, "last"), 1.0)
+    parts = []
+    while not (todo := session.todo()).read:
+        parts.append(len(frames_in(todo.send)))
+        assert 1.0 == todo.wake_at
+        session.wake(1.0)
+    parts.append(len(frames_in(todo.send)))
+
+    assert [1024, 1024, 3000 - 2048] == parts
+    assert ["last"] == take_all(session, 1.0)
+    assert session.wake_at != 1.0
+
+
+def test_an_application_that_asks_goes_on_with_a_flood() -> None:
+    """It need not wait for its turn to come to what was said before."""
+    session = start()
+    session.receive_data(said(session, TEXT, "first") + said(session, PING) * 2000, 0.0)
+
+    assert not session.reading
+    assert "first" == session.next_message(0.0)
+    assert session.reading

@@ -148,8 +148,7 @@ class WebSocket(Carrier):
             self._row_began = self._time()
             inbox = session.next_messages(self._row_began)
         except ConnectionClosed:
-            if not self._gathers:
-                self._act()
+            self._act()  # The Close goes out before the application goes on, however long that takes.
             raise
         if inbox:
             inbox.reverse()

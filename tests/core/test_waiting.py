@@ -101,6 +101,22 @@ class TestWaiting:
         assert not connection.waits_for_rest
 
     @each_role
+    def test_who_is_amid_a_long_message_is_told(self, role: Role) -> None:
+        """While it waits, while it is read in pieces, and until little of it is left."""
+        connection, wire = Connection(role, limits=LIMITS), large(role)
+        assert not connection.is_amid_long
+        connection.receive_messages(wire[:-1], True)
+
+        assert connection.waits_for_rest
+        assert connection.is_amid_long
+        connection.receive_messages(connection.unread() + wire[-1:] + wire[: len(wire) - LONG], True)
+        assert [] == connection.all_events()
+        assert b"" == connection.unread()
+        assert connection.is_amid_long
+        connection.receive_messages(wire[len(wire) - LONG :][:1])
+        assert not connection.is_amid_long
+
+    @each_role
     def test_the_beginning_of_a_header_does_not_wait(self, role: Role) -> None:
         """Nobody knows what it will be."""
         connection = Connection(role)

@@ -22,6 +22,7 @@ from rawws.core.errors import NotOpen
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request, ServerConnection
 from rawws.core.prepared import Prepared
+from rawws.core.settings import OVERHEAD
 from rawws.endpoint import Endpoint, Reception, Response, Tap
 from rawws.session import Patience, Session
 
@@ -29,9 +30,7 @@ Data: TypeAlias = str | bytes | bytearray | memoryview
 OnOpening: TypeAlias = Callable[[Any, Request | Connected | Rejected | None], object]
 
 GATHER_SIZE = 16 * 1024
-"""Of messages, before they are compressed."""
-CHARGE = 128
-"""Of each message, besides its own bytes: no write is made of thousands of them."""
+"""Of messages, before they are compressed, with `OVERHEAD` for each: no write is made of thousands of them."""
 FAIR_SHARE = 64
 """Messages that are dealt with in a row, or times that something is written, before others have a turn."""
 FAIR_SIZE = 16 * 1024
@@ -134,7 +133,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
             session.connection.send_message(data, more, compress)
         except NotOpen:
             raise self._why_closed() from None
-        self._gathered += len(data) + CHARGE
+        self._gathered += len(data) + OVERHEAD
         if self._gathered >= GATHER_SIZE:
             self._send_now()
         elif not self._gathers:
@@ -153,7 +152,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
             self._note_backlog()
         if not session.offer(message, limit):
             return False
-        self._gathered += len(message.payload) + CHARGE
+        self._gathered += len(message.payload) + OVERHEAD
         if not self._turn.is_on or self._gathered >= GATHER_SIZE:
             self._send_now()
         elif not self._flush_is_due:

@@ -75,10 +75,10 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         "_row_began",
         "_sent_in_a_row",
         "_session",
+        "_shared",
         "_tap",
         "_time",
         "_transport",
-        "_turn",
         "_until_gone",
         "_waits",
         "_wakes_at",
@@ -96,10 +96,9 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         """Be this connection: to be called once, before there is a transport."""
         self._loop = asyncio.get_running_loop()
         self._time = clock_of(self._loop)
-        shared = shared_by(self._loop)
-        self._buffers = shared.buffers
+        self._shared = shared_by(self._loop)
+        self._buffers = self._shared.buffers
         self._read = reads.FIRST  # which of them is next
-        self._turn = shared.turn
         self._session = Session(connection, self._time(), patience)
         self._on_opening: OnOpening | None = on_opening
         self._tap = tap
@@ -153,11 +152,11 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         if not session.offer(message, limit):
             return False
         self._gathered += len(message.payload) + OVERHEAD
-        if not self._turn.is_on or self._gathered >= GATHER_SIZE:
+        if not self._shared.turn.is_on or self._gathered >= GATHER_SIZE:
             self._send_now()
         elif not self._flush_is_due:
             self._flush_is_due = True
-            self._turn.late.append(self)
+            self._shared.turn.late.append(self)
         return True
 
     def _ping(self, payload: bytes | str | None) -> int:
@@ -433,7 +432,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
     def _set_alarm(self, when: float) -> None:
         if self._alarm is not None:
             self._alarm.discard(self)
-        self._alarm = shared_by(self._loop).alarms.join(self, when, self._time(), self._loop)
+        self._alarm = self._shared.alarms.join(self, when, self._time(), self._loop)
         self._wakes_at = when
 
     def wake(self) -> None:

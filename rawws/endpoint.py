@@ -211,7 +211,7 @@ class Reception(NamedTuple):
     def _choose(self, offered: tuple[str, ...]) -> str | None:
         if self.select_subprotocol is not None:
             return self.select_subprotocol(offered)
-        return next((name for name in offered if name in self.subprotocols), None) if offered else None
+        return next((name for name in offered if name in self.subprotocols), None)
 
 
 def client_connection(

@@ -6,9 +6,10 @@ off by a thirty-second of how far it is, at most, to one that many share; whoeve
 """
 
 import asyncio
-from contextlib import suppress
 from math import ceil, frexp
 from typing import Protocol, TypeAlias
+
+from rawws.aio.apart import Droppable, do_apart
 
 FAIR_SHARE = 32
 """So many are woken in one turn of the loop; then others have theirs."""
@@ -16,14 +17,11 @@ SOONEST = 0.001
 """What is due in less, in seconds, is not earlier for it."""
 
 
-class Sleeper(Protocol):
+class Sleeper(Droppable, Protocol):
     """A connection."""
 
     def wake(self) -> None:
         """The time has come."""
-
-    def abort(self) -> None:
-        """Drop the TCP connection."""
 
 
 Group: TypeAlias = set[Sleeper]
@@ -52,13 +50,7 @@ class Alarms:
         group = self._groups[at]
         for _ in range(min(FAIR_SHARE, len(group))):
             sleeper = group.pop()
-            try:
-                sleeper.wake()
-            except Exception as error:
-                told = {"message": "what was due could not be done", "exception": error, "protocol": sleeper}
-                loop.call_exception_handler(told)
-                with suppress(Exception):
-                    sleeper.abort()
+            do_apart(sleeper.wake, sleeper, "what was due could not be done", loop)
         if group:
             loop.call_soon(self._ring, at, loop)
         else:

@@ -8,21 +8,19 @@ turns.  While something is sent to many in each of them, a few count as one.
 """
 
 import asyncio
-from contextlib import suppress
 from typing import Protocol
+
+from rawws.aio.apart import Droppable, do_apart
 
 MOST_TURNS = 4
 """So many turns of the loop count as one, if it goes on for so long."""
 
 
-class Late(Protocol):
+class Late(Droppable, Protocol):
     """A connection that has gathered what follows."""
 
     def flush_if_due(self) -> None:
         """Send it, unless that was done."""
-
-    def abort(self) -> None:
-        """Drop the TCP connection."""
 
 
 class Turn:
@@ -52,10 +50,5 @@ class Turn:
         self.is_on = self._goes_on = False
         late, self.late = self.late, []
         for ws in late:
-            try:
-                ws.flush_if_due()
-            except Exception as error:
-                told = {"message": "what was sent to many could not be written", "exception": error, "protocol": ws}
-                loop.call_exception_handler(told)
-                with suppress(Exception):
-                    ws.abort()  # What it was sent has a hole by now.
+            # What it was sent has a hole, if this fails.
+            do_apart(ws.flush_if_due, ws, "what was sent to many could not be written", loop)

@@ -22,7 +22,7 @@ from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request
 from rawws.core.prepared import Prepared
 from rawws.core.settings import OVERHEAD
-from rawws.core.states import ENDED, State
+from rawws.core.states import EOF, State, advance
 from rawws.patience import (
     CLOSE_BY,
     DEADLINES,
@@ -173,7 +173,7 @@ class Session:
         """The transport is gone, both ways.  What came can still be taken."""
         self._drop()
         self.connection.receive_eof()
-        self.connection.ours = ENDED
+        self.connection.ours = advance(self.connection.ours, EOF)
         self.connection.data_to_send()
         if self.ending is None:
             self.proceed(now)

@@ -35,7 +35,16 @@ CORE = [
 FLOORS = [
     [f"core.{name}" for name in CORE],
     ["records", "tap", "uri"],
-    ["core.outgoing", "core.connection", "core.asking", "core.upgrade", "core.opening", "core.http1", "core"],
+    [
+        "core.outgoing",
+        "core.incoming",
+        "core.connection",
+        "core.asking",
+        "core.upgrade",
+        "core.opening",
+        "core.http1",
+        "core",
+    ],
     ["patience", "pieces", "session", "endpoint", "many", "plan", "proxies", "backoff"],
     ["route", "blocking", "aio", "."],
     ["compat", "conformance", "cli", "__main__"],
@@ -46,12 +55,12 @@ The name of a package above the core stands for all in it, and "." for the packa
 ORDER = [unit for floor in FLOORS for unit in floor]
 
 STRANGERS = {
-    ("core.connection", "core.headers"): "an open connection knows no HTTP",
+    **{(f"core.{name}", "core.headers"): "an open connection knows no HTTP" for name in ("incoming", "connection")},
     ("aio", "blocking"): "a transport does not know the other",
     ("uri", "tap"): "they stand side by side",
     ("uri", "records"): "they stand side by side",
     **{(f"core.{name}", beside): "the core imports the core"
-       for name in ("outgoing", "connection", "asking", "upgrade", "opening", "http1")
+       for name in ("outgoing", "incoming", "connection", "asking", "upgrade", "opening", "http1")
        for beside in ("records", "tap", "uri")},
 }  # fmt: skip
 """Arrows that the order would allow."""

@@ -34,7 +34,7 @@ from rawws.core.heads import HeadReader, request_line_problem, status_line_probl
 from rawws.core.opening import Connected, Rejected, Request, located, read_answer, read_request
 from rawws.core.parsing import FRAMING, BodyReader, parse_answer, parse_switch, take_body
 from rawws.core.settings import Limits, Role
-from rawws.core.states import ENDED
+from rawws.core.states import EOF, advance
 from rawws.core.upgrade import ClientUpgrade, own_headers, refusal
 
 __all__ = ["ClientConnection", "Connected", "Rejected", "Request", "ServerConnection", "read_answer"]
@@ -79,7 +79,7 @@ class _Handshake(Connection):
         """
         if self._opening:
             if code == CloseCode.ABNORMAL:
-                self.theirs = ENDED
+                self.theirs = advance(self.theirs, EOF)
             self._give_up(code if 400 <= code < 600 or code == CloseCode.ABNORMAL else 503, reason)
         else:
             super().fail(code, reason)
@@ -94,7 +94,7 @@ class _Handshake(Connection):
             self._head = None
             self._opening = False
             self._failed = True
-            self.ours = ENDED
+            self.ours = advance(self.ours, EOF)
         super()._end(closed)
 
     def _open(self, agreement: Agreement) -> None:
@@ -380,7 +380,7 @@ class ClientConnection(_Handshake):
     def _end(self, closed: Closed) -> None:
         if self._opening:
             # Whatever still comes is not for us: there is nothing to linger for.
-            self.theirs = ENDED
+            self.theirs = advance(self.theirs, EOF)
             if self._http is not None and closed.by == "lost":
                 self._ready.append(self._rejected)
                 status = f"{self._rejected.status} {self._rejected.reason}".strip()

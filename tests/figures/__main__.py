@@ -54,10 +54,10 @@ def import_graph() -> Figure:
 
 
 def largest(folder: Path, goal: int) -> Figure:
-    """The module with the most lines, docstrings and all, and its code lines."""
-    lines, path = max((len(path.read_text().splitlines()), path) for path in python_files(folder))
-    value = f"{module_name(path)}: {lines} ({len(code_lines(path))} of code)"
-    return Figure(f"largest module of {module_name(folder)}, lines", value, f"≤ {goal}", lines <= goal)
+    """The module with the most code lines."""
+    lines, path = max((len(code_lines(path)), path) for path in python_files(folder))
+    value = f"{module_name(path)}: {lines} ({len(path.read_text().splitlines())} with all that explains them)"
+    return Figure(f"largest module of {module_name(folder)}, code lines", value, f"≤ {goal}", lines <= goal)
 
 
 def function_length() -> Figure:

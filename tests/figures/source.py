@@ -7,31 +7,13 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from tests.test_floors import ORDER
+
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE, CORE, TESTS = ROOT / "rawws", ROOT / "rawws" / "core", ROOT / "tests"
 
-LEFT_TO_RIGHT = (
-    "rules errors settings agreement events keys speedups masking frames headers heads states codec deflate messages"
-)
-FLOORS: tuple[tuple[str, ...], ...] = (
-    *((f"rawws.core.{name}",) for name in LEFT_TO_RIGHT.split()),
-    ("rawws.records",),
-    ("rawws.tap", "rawws.uri"),
-    ("rawws.core.prepared",),
-    ("rawws.core.connection",),
-    ("rawws.core.upgrade",),
-    ("rawws.core.http1",),
-    ("rawws.core",),
-    ("rawws.patience", "rawws.pieces"),
-    ("rawws.session",),
-    ("rawws.endpoint",),
-    ("rawws",),
-    ("rawws.aio", "rawws.blocking"),
-    ("rawws.compat", "rawws.conformance"),
-    ("rawws.cli",),
-    ("rawws.__main__",),
-)
-"""From the ground up.  A module imports from lower lines only, or from its own package."""
+FLOORS = tuple("rawws" if unit == "." else f"rawws.{unit}" for unit in ORDER)
+"""From the ground up.  A module imports only from what is named before it, or from its own package."""
 
 
 @cache
@@ -100,24 +82,19 @@ def imports() -> dict[str, frozenset[str]]:
 
 
 def floor(module: str) -> int:
-    """How high a module stands: the line of the longest name in `FLOORS` that it begins with."""
-    lines = {name: height for height, line in enumerate(FLOORS) for name in line}
-    while module not in lines:
+    """How high a module stands: the place of the longest name in `FLOORS` that it begins with."""
+    while module not in FLOORS:
         module = module.rpartition(".")[0]
-    return lines[module]
+    return FLOORS.index(module)
 
 
 def upward() -> list[str]:
     """Imports that do not go down."""
-
-    def package(module: str) -> str:
-        return next(name for name in FLOORS[floor(module)] if module == name or module.startswith(name + "."))
-
     return [
         f"{module} -> {wanted}"
         for module, all_wanted in imports().items()
         for wanted in all_wanted
-        if floor(wanted) > floor(module) or (floor(wanted) == floor(module) and package(wanted) != package(module))
+        if floor(wanted) > floor(module)
     ]
 
 

@@ -20,6 +20,7 @@ from rawws.core.errors import NotOpen
 from rawws.core.events import Chunk, Closed, Event, Ping, Pong
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request
+from rawws.core.outgoing import APART
 from rawws.core.prepared import Prepared
 from rawws.core.settings import OVERHEAD
 from rawws.core.states import EOF, State, advance
@@ -382,6 +383,14 @@ class Session:
         send = self.connection.data_to_send()
         self.handed_out += len(send)
         return send
+
+    def hand_out_apart(self) -> tuple[bytes, bytes]:
+        """The same in two parts: the second is long, and was not copied, or is empty."""
+        chunks = self.connection.chunks_to_send()
+        long = chunks.pop() if len(chunks) > 1 and len(chunks[-1]) >= APART else b""
+        send = b"".join(chunks)
+        self.handed_out += len(send) + len(long)
+        return send, long
 
     def todo(self) -> Todo:
         """What the transport has to do now.  The bytes in it are handed out once."""

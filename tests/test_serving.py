@@ -336,8 +336,9 @@ class TestListening:
 
     @behaviour
     async def test_with_a_tap(self, net: Net) -> None:
-        """`tap` is called for each connection, and what it gives hears every byte of it."""
+        """`tap` is called for each connection, and what it gives hears every byte of it, of long messages too."""
         taps: list[Counting] = []
+        message = "Hello" * 50_000
 
         def tap() -> Counting:
             taps.append(Counting())
@@ -347,13 +348,13 @@ class TestListening:
             for _ in range(2):
                 async with await called(server.port) as peer:
                     answer = await peer.ask(server.port)
-                    await peer.say(TEXT, "Hello")
+                    await peer.say(TEXT, message)
                     await peer.hear()
                     await peer.say(CLOSE, close_body(1000))
                     await peer.end()
-            received = request(server.port) + peer.frame(TEXT, "Hello") + peer.frame(CLOSE, close_body(1000))
+            received = request(server.port) + peer.frame(TEXT, message) + peer.frame(CLOSE, close_body(1000))
 
-        expected = (received, answer.encode() + frame(TEXT, "Hello") + frame(CLOSE, close_body(1000)))
+        expected = (received, answer.encode() + frame(TEXT, message) + frame(CLOSE, close_body(1000)))
         assert [expected] * 2 == [(b"".join(tap.received_data), b"".join(tap.sent_data)) for tap in taps]
 
     @behaviour

@@ -15,11 +15,26 @@ from rawws.core.deflate import DeflateTerms
 from rawws.core.errors import LocalProtocolError, NotOpen
 from rawws.core.events import Chunk, Closed, Ping, Pong
 from rawws.core.http1 import ClientConnection, Connected, Rejected, Request, ServerConnection
+from rawws.core.outgoing import APART
 from rawws.core.prepared import Prepared
 from rawws.core.settings import Limits, Role
 from rawws.core.states import State
 from rawws.session import ConnectionClosed, Patience, Session
-from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Keys, chopped, close_body, frame_from, octets, xor
+from tests.wire import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    Keys,
+    chopped,
+    close_body,
+    frame,
+    frame_from,
+    octets,
+    xor,
+)
 
 CLIENT, SERVER = Role.CLIENT, Role.SERVER
 both_roles = pytest.mark.parametrize("role", Role)
@@ -880,6 +895,27 @@ def test_it_is_known_what_the_kernel_has_taken() -> None:
 
     assert 2 * first == session.handed_out
     assert [True, False] == [session.has_written(first), session.has_written(first + 1)]
+
+
+def test_what_is_long_is_handed_out_apart() -> None:
+    """It need not be copied behind what goes out in front of it; alone, or short, it is in one part."""
+    session = start()
+    long, alone = b"x" * APART, Prepared(b"y" * APART)
+    parts = [session.hand_out_apart()]
+    session.connection.send_text("a")
+    session.connection.send_binary(long)
+    parts.append(session.hand_out_apart())
+    session.connection.send_text("b")
+    parts.append(session.hand_out_apart())
+    session.all_is_written()
+    session.offer(alone)
+    parts.append(session.hand_out_apart())
+
+    (head, of_long), (frame_of_many, nothing) = parts[1], parts[3]
+    assert (frame(TEXT, "a") + frame(BINARY, long), long) == (head + of_long, of_long)
+    assert [(b"", b""), (frame(TEXT, "b"), b"")] == parts[::2]
+    assert (frame(BINARY, alone.payload), b"") == (frame_of_many, nothing)
+    assert sum(len(one) + len(other) for one, other in parts) == session.handed_out
 
 
 @pytest.mark.parametrize("limit", [0, 1000, 100_000])

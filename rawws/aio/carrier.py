@@ -9,6 +9,7 @@ out when all of them are dealt with, and at the latest in the next turn of the l
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from math import inf
 from typing import Any, Self, TypeAlias
@@ -37,6 +38,8 @@ FAIR_SIZE = 16 * 1024
 """So many bytes count as another one: a turn is over after a MiB, which may have come as a KiB."""
 FAIR_TIME = 0.002
 """Seconds after which others have a turn, if a message was dealt with."""
+WRITES_LINES = not ((3, 12) <= sys.version_info < (3, 12, 9) or (3, 13) <= sys.version_info < (3, 13, 2))
+"""In between, asyncio does not tell when too much waits that was given to `writelines` (CVE-2024-12254)."""
 FIRST_LOOK = 2
 """After so many messages in a row the clock is looked at, and whenever they have doubled: a look costs as much as half
 of a short message."""
@@ -378,16 +381,18 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
 
     def _send_now(self) -> None:
         """Send what is queued, when nothing else has happened: a short `_act`."""
-        send = self._session.hand_out()
+        send, long = self._session.hand_out_apart()
         self._sent_in_a_row += 1 + self._gathered // FAIR_SIZE
         self._gathered = 0
         transport = self._transport
         if not send or transport is None or transport.is_closing():
             return
-        if self._tap is None:
-            transport.write(send)
+        if self._tap is not None:
+            self._write(send + long)
+        elif long and WRITES_LINES:
+            transport.writelines((send, long))
         else:
-            self._write(send)
+            transport.write(send + long)
         if transport.get_write_buffer_size() or (self._beneath and self._waits_beneath()):
             self._note_backlog()
             self._act()

@@ -262,7 +262,7 @@ class WebSocket(Wire):
     def _flush(self) -> None:
         """Write what was queued, and wait until the kernel has taken it; if there is no need to, look around."""
         self._gathered = 0
-        now = self._write(self._session.hand_out())
+        now = self._write(*self._session.hand_out_apart())
         if now is None or now >= self._look_at or self._out or self._unwritable:
             self._drain(now)
 
@@ -292,7 +292,7 @@ class WebSocket(Wire):
         with self._lock:
             if self._unwritable or not self._session.offer(message, limit):
                 return False
-            self._write(self._session.hand_out())
+            self._write(*self._session.hand_out_apart())
             if self._out:
                 FLUSHER.add(self._sock, self._carry_on)
             return True

@@ -46,6 +46,7 @@ class Wire(Endpoint):
     ) -> None:
         sock.setblocking(False)
         self._sock = sock
+        self._sends_parts = type(sock) is socket.socket and hasattr(sock, "sendmsg")  # Not with TLS, not on Windows.
         self._session = Session(connection, monotonic() if began is None else began, patience)
         self._tap = tap
         self._lock = Lock(connection)
@@ -207,20 +208,23 @@ class Wire(Endpoint):
         if self._hung_up and self._eof and not self._gone:
             self._lose()
 
-    def _write(self, data: bytes) -> float | None:
-        """Write what is left and then this; what the kernel does not take is left.  The time, if anything was tried."""
+    def _write(self, data: bytes, long: bytes = b"") -> float | None:
+        """Write what is left, then these; what the kernel does not take is left.  The time, if anything was tried."""
         out, sent = self._out, 0
         if self._unwritable or not (data or out):
             return None
+        if long and (out or self._tap is not None or not self._sends_parts):
+            data, long = data + long, b""
         if data and self._tap is not None:
             self._tap.sent(data)
         try:
             if not out:
                 try:
-                    sent = self._sock.send(data)  # Mostly all of it.
+                    sent = self._sock.sendmsg((data, long)) if long else self._sock.send(data)  # Mostly all of it.
                 finally:
-                    if sent < len(data):
+                    if sent < len(data) + len(long):
                         out += data[sent:]
+                        out += memoryview(long)[max(0, sent - len(data)) :]
             else:
                 out += data
             while out:

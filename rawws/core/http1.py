@@ -99,9 +99,9 @@ class _Handshake(Connection):
 
     def _open(self, agreement: Agreement) -> None:
         """From here on everything is frames."""
-        self._settle(agreement)
         self._head = None
         self._opening = False
+        self._settle(agreement)
 
     def _next_head(self) -> bytes | None:
         """The whole head, with its empty line; None while it is not all there."""

@@ -17,6 +17,7 @@ from rawws.core.frames import (
     CloseCode,
     Opcode,
     encode_close,
+    encode_header,
     encode_run,
     encode_whole,
 )
@@ -26,6 +27,9 @@ from rawws.core.settings import Limits, Role
 from rawws.core.states import CLOSE, CONTROL, FIRST, IN_MESSAGE, LAST, MIDDLE, READY, WHOLE, Sender, Sent, advance
 
 SERVER = Role.SERVER
+
+APART = 128 * 1024
+"""Payloads of so many bytes are not copied into their frame, but queued behind its header, where there is no mask."""
 
 
 class Unfinished:
@@ -53,7 +57,7 @@ class Outgoing:
     """
 
     # What is seldom asked for is in slots: see `Connection`.
-    __slots__ = ("__dict__", "__weakref__", "_random", "close_sent")
+    __slots__ = ("__dict__", "__weakref__", "_is_plain", "_random", "close_sent")
 
     _opening = False
     """The opening handshake is going on.  Only in the subclasses of `http1`."""
@@ -72,13 +76,14 @@ class Outgoing:
         """Both sides agreed on this."""
         self.agreement = agreement
         self._compressor = self._new_compressor()
+        self._is_plain = self._compressor is None and not self._opening  # A message is its frame and no more.
 
     def send_message(
         self, data: str | bytes | bytearray | memoryview, more: bool = False, compress: bool | None = None
     ) -> None:
         """Queue a message, text for a `str` and binary for bytes: `send_text` or `send_binary`, whichever it is."""
         # The short way, for what most applications send: READY and WHOLE is READY.
-        if type(data) is bytes and self.ours is READY and not (more or self._compressor is not None or self._opening):
+        if type(data) is bytes and self.ours is READY and self._is_plain and not more and len(data) < APART:
             self._out.append(encode_whole(WHOLE_BINARY, data, None if self.role is SERVER else self._random(4)))
         elif isinstance(data, str):
             self.send_text(data, more, compress)
@@ -90,8 +95,10 @@ class Outgoing:
 
         Behind a message that is being sent in fragments they wait for its end.
         """
-        if self.ours is READY and self._compressor is None and not self._opening:
+        if messages and self.ours is READY and self._is_plain:
             count = len(messages)  # Another thread may put more behind them.
+            if len(messages[count - 1]) >= APART:
+                count -= 1  # By itself it is not copied.
             keys = None if self.role is SERVER else self._random(4 * count)
             frames = encode_run(messages[:count], keys)
             # Not even Ctrl-C comes between these two: no function is called.
@@ -116,20 +123,20 @@ class Outgoing:
         if not isinstance(data, str):
             raise TypeError(f"a text message is a str, not {type(data).__name__}")
         payload = encode_text(data)
-        if more or self.ours is not READY or self._compressor is not None or self._opening:
-            self._send_data(Opcode.TEXT, payload, more, compress)
-        else:  # The short way: READY and WHOLE is READY.
+        if self.ours is READY and self._is_plain and not more and len(payload) < APART:
             self._out.append(encode_whole(WHOLE_TEXT, payload, None if self.role is SERVER else self._random(4)))
+        else:
+            self._send_data(Opcode.TEXT, payload, more, compress)
 
     def send_binary(
         self, data: bytes | bytearray | memoryview, more: bool = False, compress: bool | None = None
     ) -> None:
         """The same for a binary message."""
         payload = data if type(data) is bytes else bytes(memoryview(data))
-        if more or self.ours is not READY or self._compressor is not None or self._opening:
-            self._send_data(Opcode.BINARY, payload, more, compress)
-        else:
+        if self.ours is READY and self._is_plain and not more and len(payload) < APART:
             self._out.append(encode_whole(WHOLE_BINARY, payload, None if self.role is SERVER else self._random(4)))
+        else:
+            self._send_data(Opcode.BINARY, payload, more, compress)
 
     def send_prepared(self, message: Prepared) -> None:
         """Queue a message that many are sent; while another is being sent in fragments, it waits for its end.
@@ -144,7 +151,7 @@ class Outgoing:
         try:
             self._out.append(self._prepared_frame_of(message))
         except BaseException:
-            self._compressor = self._new_compressor()  # As in `_compressed_frame_of`.
+            self._compressor = self._new_compressor()  # As in `_compressed`.
             raise
         self.ours = following
 
@@ -201,8 +208,8 @@ class Outgoing:
         quick = self.ours is READY and not (more or self._opening)
         following = READY if quick else self._allow(FIRST if more else WHOLE)
         compressed = self._is_to_compress(None if more else len(payload), compress)
-        make = self._compressed_frame_of if compressed else self._frame_of
-        self._out.append(make(opcode, payload, not more, RSV1 if compressed else 0))
+        make = self._compressed if compressed else self._chunks_of
+        self._out += make(opcode, payload, not more, RSV1 if compressed else 0)
         self.ours = following
         if more:
             self._sending = Unfinished(opcode, compressed)
@@ -213,8 +220,8 @@ class Outgoing:
         if opcode is not sending.opcode:
             raise LocalProtocolError(rules.MESSAGE_UNFINISHED, f"a {sending.opcode.name} message is being sent")
         following = self._allow(MIDDLE if more else LAST)
-        make = self._compressed_frame_of if sending.compressed else self._frame_of
-        self._out.append(make(Opcode.CONTINUATION, payload, not more, 0))
+        make = self._compressed if sending.compressed else self._chunks_of
+        self._out += make(Opcode.CONTINUATION, payload, not more, 0)
         self.ours = following
         if not more:
             self._sending = NOTHING
@@ -248,10 +255,16 @@ class Outgoing:
         key = self._random(4) if self.role is Role.CLIENT else None
         return encode_whole((0x80 if fin else 0) | rsv << 4 | opcode, payload, key)
 
-    def _compressed_frame_of(self, opcode: Opcode, payload: bytes, fin: bool, rsv: int) -> bytes:
+    def _chunks_of(self, opcode: Opcode, payload: bytes, fin: bool, rsv: int) -> list[bytes]:
+        """The frame in pieces, of which none is copied without need."""
+        if len(payload) < APART or self.role is Role.CLIENT:
+            return [self._frame_of(opcode, payload, fin, rsv)]
+        return [encode_header(opcode, len(payload), fin=fin, rsv=rsv), payload]
+
+    def _compressed(self, opcode: Opcode, payload: bytes, fin: bool, rsv: int) -> list[bytes]:
         assert self._compressor is not None
         try:
-            return self._frame_of(opcode, self._compressor.compress(payload, fin), fin, rsv)
+            return self._chunks_of(opcode, self._compressor.compress(payload, fin), fin, rsv)
         except BaseException:
             # The peer will not see what our window has by now (Ctrl-C, say): go on with an empty one.
             self._compressor = self._new_compressor()

@@ -6,6 +6,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from itertools import combinations
+from random import Random
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from rawws.core.errors import LocalProtocolError, NotOpen
 from rawws.core.events import Chunk, Closed, Event, Ping, Pong
 from rawws.core.frames import FrameHeader, decode_header
 from rawws.core.http1 import ServerConnection
+from rawws.core.outgoing import APART
 from rawws.core.settings import Limits, Role
 from rawws.core.states import State
 from tests.wire import (
@@ -38,6 +40,7 @@ from tests.wire import (
     feed,
     frame,
     frame_from,
+    octets,
     receive,
     xor,
 )
@@ -143,6 +146,48 @@ def test_everything_goes_out_in_the_order_of_the_calls(role: Role) -> None:
     assert b"".join(expected) == copy.deepcopy(connection).data_to_send()
     assert expected == connection.chunks_to_send()
     assert (b"", [], False) == (connection.data_to_send(), connection.chunks_to_send(), connection.has_data_to_send)
+
+
+@each_role
+@pytest.mark.parametrize("more", [False, True])
+@pytest.mark.parametrize("message", ["ü" * APART, b"x" * APART], ids=["text", "binary"])
+def test_a_server_copies_no_long_payload(message: str | bytes, more: bool, role: Role) -> None:
+    """It is queued behind its header.  What is to be masked has to be written anew, and what is short costs less so."""
+    connection = with_key(role)
+    connection.send_message(message, more)
+    connection.send_message(message[:5])
+    opcode = TEXT if isinstance(message, str) else BINARY
+    long = frame_from(role, opcode, message, fin=not more)
+    short = frame_from(role, CONTINUATION if more else opcode, message[:5])
+    *head, last = copy.copy(connection).chunks_to_send()
+
+    assert (short, 2 if role is Role.SERVER else 1) == (last, len(head))
+    assert long == b"".join(head)
+    assert isinstance(message, str) or role is Role.CLIENT or head[1] is message
+    assert long + short == connection.data_to_send()
+
+
+def test_a_long_payload_is_not_copied_behind_messages_sent_together() -> None:
+    """The last of them may be long: the others are one piece in front of it."""
+    connection = Connection(Role.SERVER)
+    long = b"x" * APART
+    connection.send_messages(["a", b"b", long])
+    run, head, payload = connection.chunks_to_send()
+
+    assert octets("81 01 61 82 01 62") == run
+    assert frame(BINARY, long) == head + payload
+    assert payload is long
+
+
+def test_what_is_long_when_it_is_compressed_is_not_copied_again() -> None:
+    """The same for what DEFLATE makes of a message."""
+    connection = Connection(Role.SERVER, Agreement(compression=DeflateTerms()))
+    long = Random(1).randbytes(2 * APART)
+    connection.send_binary(long)
+    head, payload = connection.chunks_to_send()
+
+    assert 0xC2 == head[0]
+    assert long == read_message(payload).output
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])

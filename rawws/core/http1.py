@@ -114,7 +114,7 @@ class ServerConnection(_Handshake):
     """The server's side of a TCP connection.
 
     It gives a `Request`, waits for `accept` or `reject`, and is then what `Connection` is.  What is no well-formed
-    HTTP/1.1 within the limits is refused with no `Request` given.
+    HTTP/1 within the limits is refused with no `Request` given.
     """
 
     __slots__ = ("_answered", "_chunked", "_ending", "_silent", "request")

@@ -3,10 +3,14 @@
 `heads` has cut it out of the stream.  Whatever a peer sends, the only exception is `RemoteProtocolError`.
 
 What most clients send alike, such as `Upgrade: websocket`, is judged once: the line is remembered with what it says.
-It can be, since h11 looks at each field by itself, but for those that say how long a body is, and Host, which has to be
-there once.  So a request is remembered as a whole, too, if it is made of such lines and Host: from the next of the same
-client, or of one like it, nothing differs but Sec-WebSocket-Key.  If that is the base64 of 16 bytes, h11 has nothing to
-say about it.  What may be for one server alone, a cookie or a query say, is never remembered.
+It can be, since h11 looks at each field by itself.  The exceptions are Content-Length and Transfer-Encoding, which say
+how long a body is, and Host, which has to be there once.
+
+So the fields of a request are remembered together, too, if they are such lines and Host: from the next request of the
+same client, or of one like it, they differ in Sec-WebSocket-Key alone, and if that is the base64 of 16 bytes, h11 has
+nothing to say about it.  Nor has it about a first line such as `GET /chat HTTP/1.1`.
+
+Nothing is remembered that may be a secret: no cookie, no key, and no target, which may hold a token.
 """
 
 import re
@@ -56,11 +60,13 @@ _LOWER = {name: name.lower() for name in _NAMES}
 """Open connections share these names."""
 _MAY_BE_REMEMBERED = frozenset(map(_LOWER.__getitem__, _COMMON))
 _IN_ALIKE = _MAY_BE_REMEMBERED | {b"host"}
+"""What requests may be made of that are remembered.  Host may: they have it in common, so it is there once."""
 
 MOST_REMEMBERED, LONGEST_REMEMBERED = 256, 256
 """So many lines, of so many bytes."""
 _remembered: dict[bytes, Field] = {}
 _FRESH: Field = (b"", b"")
+"""In the place of what is not remembered; no line says this."""
 
 
 def _judged(lines: list[bytes], judge: Callable[[list[Field]], Message]) -> Headers:
@@ -76,11 +82,11 @@ def _judged(lines: list[bytes], judge: Callable[[list[Field]], Message]) -> Head
             return _fields_of(judge([split_field(line) for line in lines]))
         fields[at] = name, value
         if name in _MAY_BE_REMEMBERED and len(lines[at]) <= LONGEST_REMEMBERED:
-            _remember(lines[at], fields[at])
+            _remember_line(lines[at], fields[at])
     return tuple(fields)
 
 
-def _remember(line: bytes, field: Field) -> None:
+def _remember_line(line: bytes, field: Field) -> None:
     if len(_remembered) >= MOST_REMEMBERED:
         _remembered.clear()
     _remembered[line] = field
@@ -110,18 +116,19 @@ class Parsed(NamedTuple):
 
 
 class Alike(NamedTuple):
-    """Requests that differ in their key alone."""
+    """The fields of requests that differ in their key alone."""
 
-    first: Parsed
-    """With no key."""
+    fields: Headers
+    """Without the key."""
     at: int
-    """Where among its fields the key belongs."""
+    """Where among them it belongs."""
 
 
 MOST_ALIKE, LONGEST_ALIKE = 64, 2048
-"""So many requests are remembered, of so many bytes."""
+"""So many are remembered, of so many bytes."""
 _alike: dict[bytes, Alike] = {}
 
+_ASKS = re.compile(rb"GET (/[!-~]*) HTTP/1\.1(?=\r\n)")
 _KEY = b"sec-websocket-key"
 _KEY_LINE = re.compile(rb"\r\nsec-websocket-key: ?([a-z0-9+/]{22}==)(?=\r\n)", re.IGNORECASE)
 
@@ -130,32 +137,31 @@ def parse_request(head: bytes) -> Parsed:
     """The method, the target, the version and the fields of a request.
 
     Raises:
-        RemoteProtocolError: it is no HTTP/1.1, or there is not one Host.
+        RemoteProtocolError: it is no HTTP/1, or in HTTP/1.1 there is not one Host.
     """
-    key = _KEY_LINE.search(head)
-    if key is None:
-        return _parse_request(head)
-    rest = head[: key.start(1)] + head[key.end(1) :]
+    asks, key = _ASKS.match(head), _KEY_LINE.search(head)
+    if asks is None or key is None:
+        return _parsed_by_h11(head)
+    rest = head[asks.end() : key.start(1)] + head[key.end(1) :]
     known = _alike.get(rest)
     if known is None:
-        parsed = _parse_request(head)
-        _remember_request(rest, parsed)
+        parsed = _parsed_by_h11(head)
+        _remember_fields(rest, parsed.fields)
         return parsed
-    (method, target, version, fields), at = known
-    return Parsed(method, target, version, (*fields[:at], (_KEY, key[1]), *fields[at:]))
+    fields, at = known
+    return Parsed(b"GET", asks[1], "1.1", (*fields[:at], (_KEY, key[1]), *fields[at:]))
 
 
-def _remember_request(rest: bytes, parsed: Parsed) -> None:
-    names = [name for name, _ in parsed.fields]
+def _remember_fields(rest: bytes, fields: Headers) -> None:
+    names = [name for name, _ in fields]
     at = names.index(_KEY)
-    others = names[:at] + names[at + 1 :]
-    if len(rest) <= LONGEST_ALIKE and b"?" not in parsed.target and _IN_ALIKE.issuperset(others):
+    if len(rest) <= LONGEST_ALIKE and _IN_ALIKE.issuperset(names[:at] + names[at + 1 :]):
         if len(_alike) >= MOST_ALIKE:
             _alike.clear()
-        _alike[rest] = Alike(parsed._replace(fields=parsed.fields[:at] + parsed.fields[at + 1 :]), at)
+        _alike[rest] = Alike(fields[:at] + fields[at + 1 :], at)
 
 
-def _parse_request(head: bytes) -> Parsed:
+def _parsed_by_h11(head: bytes) -> Parsed:
     first, *lines = head[:-4].split(b"\r\n")
     try:
         method, target, version = first.split(b" ")
@@ -165,10 +171,20 @@ def _parse_request(head: bytes) -> Parsed:
             lambda fields: h11.Request(method=method, target=target, headers=fields, http_version=version[5:]),
         )
     except (ValueError, h11.LocalProtocolError) as error:
-        hosts = head.lower().count(b"\r\nhost:")
-        rule = rules.HTTP_MALFORMED if hosts == 1 else rules.HOST
-        raise RemoteProtocolError(rule, str(error)) from None
+        said = _said(error)
+        rule = rules.HOST if said.startswith(_NOT_ONE_HOST) else rules.HTTP_MALFORMED
+        raise RemoteProtocolError(rule, said) from None
     return Parsed(method, target, text_of(version[5:]), fields)
+
+
+_NOT_ONE_HOST = ("Missing mandatory Host", "Found multiple Host")
+"""How h11 says so."""
+MOST_SAID = 120
+
+
+def _said(error: Exception) -> str:
+    """What h11 says, or Python; it may repeat all that the peer has sent."""
+    return str(error)[:MOST_SAID]
 
 
 _SWITCH = re.compile(rb"HTTP/([0-9]\.[0-9]) 101(?: .*)?")
@@ -187,7 +203,7 @@ def parse_switch(head: bytes) -> tuple[bytes, Headers] | None:
     try:
         fields = _judged(lines, lambda fields: h11.InformationalResponse(status_code=101, headers=fields))
     except (ValueError, h11.LocalProtocolError) as error:
-        raise RemoteProtocolError(rules.RESPONSE_MALFORMED, str(error)) from None
+        raise RemoteProtocolError(rules.RESPONSE_MALFORMED, _said(error)) from None
     return found[1], fields
 
 
@@ -205,7 +221,7 @@ def parse_answer(head: bytes) -> tuple[BodyReader, int, str, Headers]:
     try:
         answer = http.next_event()
     except h11.RemoteProtocolError as error:
-        raise RemoteProtocolError(rules.RESPONSE_MALFORMED, str(error)) from None
+        raise RemoteProtocolError(rules.RESPONSE_MALFORMED, _said(error)) from None
     assert isinstance(answer, (h11.Response, h11.InformationalResponse))
     return http, answer.status_code, bytes(answer.reason).decode("latin-1"), _fields_of(answer)
 

@@ -34,7 +34,7 @@ class Limits:
             fragments of an honest sender pass and a flood of empty ones ends early.
         pongs: automatic answers that may wait to be sent, at least 1; beyond it the newest replaces the one before
             (section 5.5.3).
-        header_bytes: one HTTP head, from its first byte to the empty line.
+        header_bytes: one HTTP head, from its first byte to the empty line; of a client, with all 1xx in front of it.
         header_line: one line of it.
         header_count: fields in it.
         response_body: how much is kept of the body of an answer that is not 101.

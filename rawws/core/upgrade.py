@@ -87,7 +87,7 @@ class UpgradeRequest(NamedTuple):
         target: the resource name: the path with its query, also where an absolute URI was sent.
         headers: all fields, as they came.
         http_version: "1.1", "2" or "3".
-        host: what the request calls this server, with the port unless it is the usual one.
+        host: what the request calls this server, with a port if it names one: Host, or what an absolute URI says.
         origin: the page that asks, "null" included; None if it is no browser (section 10.2).
         key: Sec-WebSocket-Key; None on HTTP/2 and 3.
         subprotocols: what the client offers, the best first.
@@ -139,9 +139,9 @@ class UpgradeRequest(NamedTuple):
             _check_connect(method, protocol)
         else:
             _check_request_line(http_version, method)
-        name = _resource_name(target)
+        named, name = _split_target(target)
         fields = by_name(headers)
-        host = _host(fields, extended)
+        host = _host(fields, extended, named)
         if not extended:
             _check_upgrade(fields)
         _check_version(fields, extended)
@@ -261,7 +261,7 @@ def _bytes(given: str | bytes) -> bytes:
 
 
 _HTTP_1 = re.compile(r"1\.[1-9]")
-_ABSOLUTE = re.compile(rb"https?://[^/?#]+", re.IGNORECASE)
+_ABSOLUTE = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
 
 
 def _check_request_line(http_version: str, method: bytes) -> None:
@@ -278,18 +278,21 @@ def _check_connect(method: bytes, protocol: bytes) -> None:
         raise _refuse(rules.CONNECT_PROTOCOL, quote(protocol))
 
 
-def _resource_name(target: bytes) -> str:
-    """Path and query, of an absolute URI too."""
+def _split_target(target: bytes) -> tuple[bytes | None, str]:
+    """The host that an absolute URI names, None if it is none; and path and query."""
     absolute = _ABSOLUTE.match(target)
-    name = target if absolute is None else target[absolute.end() :]
-    if absolute is not None and not name.startswith(b"/"):
-        name = b"/" + name
-    if not is_target(name):
+    host, name = None, target
+    if absolute is not None:
+        host, name = absolute[1], target[absolute.end() :]
+        if not name.startswith(b"/"):
+            name = b"/" + name
+    # No user may stand in front of the host: RFC 9110 4.2.4.
+    if not is_target(name) or (host is not None and not is_host(host)):
         raise _refuse(rules.TARGET, quote(target))
-    return name.decode("ascii")
+    return host, name.decode("ascii")
 
 
-def _host(fields: ByName, extended: bool) -> str:
+def _host(fields: ByName, extended: bool, named: bytes | None) -> str:
     found = fields.get(b"host", [])
     if extended:
         # RFC 9113 8.3.1: Host may be there besides `:authority`, and then says the same.
@@ -298,7 +301,8 @@ def _host(fields: ByName, extended: bool) -> str:
         raise _refuse(rules.HOST, f"{len(found)} of them")
     if not is_host(found[0]):
         raise _refuse(rules.HOST, quote(found[0]))
-    return found[0].decode("ascii")
+    # RFC 9112 3.2.2: with an absolute URI, "an origin server MUST ignore the received Host header field".
+    return (named or found[0]).decode("ascii")
 
 
 def _check_upgrade(fields: ByName) -> None:

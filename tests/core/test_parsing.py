@@ -58,14 +58,26 @@ def test_what_many_send_alike_is_one_object(name):
     assert first is second
 
 
-def test_requests_may_differ_in_their_key_alone():
-    """Each is given with its own, where it stood."""
+def test_requests_may_differ_in_their_key_and_in_their_target():
+    """Each is given with its own, where it stood; and of them all the fields are remembered once."""
     for key in VALID[:2]:
         line = f"Sec-WebSocket-Key: {key}"
         for lines in ([line, "Accept: a"], ["Accept: a", line], ["Accept: a", f"sec-websocket-key:{key}"]):
-            head = head_of(*lines)
+            parsing._alike.clear()
+            for target in (b"/", b"/a?b=c", b"/%C3%A4"):
+                head = head_of(*lines).replace(b" / ", b" %s " % target)
 
-            assert by_h11(head) == fields_of(head)
+                assert (target, by_h11(head)) == (parse_request(head).target, fields_of(head))
+                assert 1 == len(parsing._alike)
+
+
+@pytest.mark.parametrize("line", ["GET /\x7f HTTP/1.1", "GET /ü HTTP/1.1", "GET  / HTTP/1.1", "GET / HTTP/1.1 "])
+def test_a_first_line_is_judged_each_time(line):
+    """That all behind it is known makes no difference."""
+    head = head_of(f"Sec-WebSocket-Key: {VALID[0]}")
+    parse_request(head)
+
+    assert fields_of(head.replace(b"GET / HTTP/1.1", line.encode("latin-1"))) is None
 
 
 @pytest.mark.parametrize("name", ["Cookie", "Authorization", "Sec-WebSocket-Key", "Sec-WebSocket-Protocol", "X-Token"])
@@ -77,7 +89,9 @@ def test_what_may_be_secret_is_not_remembered(name):
     assert line.encode() not in parsing._remembered
 
 
-@pytest.mark.parametrize("secret", ["Cookie: a=b", "Sec-WebSocket-Protocol: token", "X-Token: a", "?token=a"])
+@pytest.mark.parametrize(
+    "secret", ["Cookie: a=b", "Sec-WebSocket-Protocol: token", "X-Token: a", "?token=a", "token/a"]
+)
 def test_a_request_that_may_be_secret_is_not_remembered(secret):
     """Nor is the key of one that is remembered."""
     key = f"Sec-WebSocket-Key: {VALID[0]}"
@@ -99,6 +113,32 @@ def test_a_line_that_is_refused_is_not_remembered():
             parse_request(head_of("Accept: a", "Upgrade: \x00"))
 
         assert rules.HTTP_MALFORMED is caught.value.rule
+
+
+@pytest.mark.parametrize(
+    "head, rule",
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", rules.HOST),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", rules.HOST),
+        (b"GET / HTTP/1.0\r\nno colon\r\n\r\n", rules.HTTP_MALFORMED),
+        (b"GET / HTTP/1.0\r\nContent-Length: x\r\n\r\n", rules.HTTP_MALFORMED),
+        (b"GET / HTTP/1.1\r\nX: \0Missing mandatory Host\r\n\r\n", rules.HTTP_MALFORMED),
+    ],
+)
+def test_host_is_blamed_for_what_is_wrong_with_host(head, rule):
+    """And for nothing else: what is told is told beside the right rule."""
+    with pytest.raises(RemoteProtocolError) as caught:
+        parse_request(head)
+
+    assert rule is caught.value.rule
+
+
+def test_what_is_told_is_short():
+    """Who sends 16 KiB of nonsense finds it in no log in full."""
+    with pytest.raises(RemoteProtocolError) as caught:
+        parse_request(head_of("q" + "\xff" * 8000 + ": a"))
+
+    assert len(caught.value.detail) <= 120
 
 
 def test_only_so_much_is_remembered():

@@ -192,6 +192,18 @@ def test_an_absolute_uri_contains_the_resource_name(target, expected):
     assert expected == parse(target=target).target
 
 
+def test_an_absolute_uri_names_the_host():
+    """RFC 9112 3.2.2: "an origin server MUST ignore the received Host header field"; but there has to be one."""
+    assert "b:81" == parse((b"host", [b"a"]), target=b"http://b:81/chat").host
+    assert rules.HOST is rule_of(parse, (b"host", []), target=b"http://b/chat")
+
+
+@pytest.mark.parametrize("target", [b"http://ann:secret@a/", b"http://[/", b"http://a:b/", b'http://"/'])
+def test_an_absolute_uri_names_a_host_and_no_more(target):
+    """RFC 9110 4.2.4: who finds a user in one should treat it as an error."""
+    assert rules.TARGET is rule_of(parse, target=target)
+
+
 def test_several_fields_are_read_as_one():
     """Sections 9.1 and 11.3.4: a list may be split over several fields."""
     request = parse(

@@ -101,9 +101,9 @@ class Way(Route):
         except TimeoutError:
             raise too_late(proxy) from None
         async with asyncio.timeout_at(deadline):
-            if isinstance(reached, asyncio.Transport):
-                return await _take_over(reached, new(), self._secured(uri, patience))
-            return await _connected(new, sock=reached, **self._secured(uri, patience))
+            if isinstance(reached, socket.socket):
+                return await _connected(new, sock=reached, **self._secured(uri, patience))
+            return await _take_over(reached, new(), self._secured(uri, patience))
 
     def _secured(self, uri: URI, patience: Patience) -> dict[str, Any]:
         """What the loop has to know about TLS."""

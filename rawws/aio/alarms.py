@@ -8,6 +8,7 @@ off by a thirty-second of how far it is, at most, to one that many share; whoeve
 import asyncio
 from math import ceil, frexp
 from typing import Protocol, TypeAlias
+from weakref import WeakValueDictionary
 
 from rawws.aio.apart import Droppable, do_apart
 
@@ -32,7 +33,8 @@ class Alarms:
     """All of one loop."""
 
     def __init__(self) -> None:
-        self._groups: dict[float, Group] = {}
+        # Connections hold the loop, and this is held for as long as there is a loop.
+        self._groups: WeakValueDictionary[float, Group] = WeakValueDictionary()
 
     def join(self, sleeper: Sleeper, when: float, now: float, loop: asyncio.AbstractEventLoop) -> Group:
         """Have it woken at `when` or soon after, never before; gives back the group, which it may leave."""
@@ -42,16 +44,19 @@ class Alarms:
         group = self._groups.get(at)
         if group is None:
             group = self._groups[at] = set()
-            loop.call_at(at, self._ring, at, loop)
+            loop.call_at(at, self._ring, at, group, loop)
         group.add(sleeper)
         return group
 
-    def _ring(self, at: float, loop: asyncio.AbstractEventLoop) -> None:
-        group = self._groups[at]
-        for _ in range(min(FAIR_SHARE, len(group))):
-            sleeper = group.pop()
-            do_apart(sleeper.wake, sleeper, "what was due could not be done", loop)
-        if group:
-            loop.call_soon(self._ring, at, loop)
-        else:
-            del self._groups[at]
+    def _ring(self, at: float, group: Group, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            for _ in range(FAIR_SHARE):
+                if not group:
+                    break
+                sleeper = group.pop()
+                do_apart(sleeper.wake, sleeper, "what was due could not be done", loop)
+        finally:  # Ctrl-C must not leave the others asleep for ever.
+            if group:
+                loop.call_soon(self._ring, at, group, loop)
+            else:
+                self._groups.pop(at, None)

@@ -11,6 +11,7 @@ It costs less than a `WebSocket`, in time and in memory.  But whoever has to wai
 for room before he can send more, has to remember himself where he was.
 """
 
+import asyncio
 import socket
 import ssl as tls
 from collections.abc import Callable, Iterable
@@ -109,7 +110,7 @@ class CallbackSocket(Carrier):
             return
         if self._inbox or session.waiting or session.ending is not None:
             self._deliver()
-            if session.ending is not None or self._paused or session.full or session.congested:
+            if not at_once or session.ending is not None or self._paused or session.full or session.congested:
                 self._act()
             else:
                 self._send_now()
@@ -117,7 +118,8 @@ class CallbackSocket(Carrier):
             self._act()
         if self._was_congested and not session.congested:
             self._was_congested = False
-            self._call(self.on_writable)
+            if not (self._has_failed or session.over or self.close_sent is not None):
+                self._call(self.on_writable)
         if self._is_gone and self._has_ended:
             self._speaks = False
             assert session.ending is not None
@@ -138,7 +140,7 @@ class CallbackSocket(Carrier):
                     if not look_at:
                         self._go_on_soon()
                         break
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             self._fail(error)
             self._go_on_soon()
         finally:
@@ -172,17 +174,18 @@ class CallbackSocket(Carrier):
         gathers, self._gathers = self._gathers, True
         try:
             method(*args)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             self._fail(error)
         finally:
             self._gathers = gathers
         if not gathers:
             self._act()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         told = {"message": "a method of a CallbackSocket raised", "exception": error, "protocol": self}
         self._loop.call_exception_handler(told)
         self._has_failed = True
+        self._paused_by_application = False
         self._session.close(CloseCode.INTERNAL_ERROR, "", self._time())
         self._act()
 

@@ -308,10 +308,12 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         for waiter in self._until_gone or ():
             if not waiter.done():
                 waiter.set_result(None)
-        self._react()
-        when_gone, self._when_gone = self._when_gone, ()
-        for call in when_gone:
-            call(self)
+        try:
+            self._react()
+        finally:
+            when_gone, self._when_gone = self._when_gone, ()
+            for call in when_gone:
+                call(self)
 
     # --- What is done about it ------------------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ class WebSocket(Carrier):
         "_may_wake_at_once",
         "_pongs",
         "_receiver",
+        "_stream",
         "_writers",
     )
 
@@ -50,9 +51,10 @@ class WebSocket(Carrier):
         self.begin(connection, patience, on_opening, tap, on_made)
         self._may_wake_at_once = may_wake_at_once(self._loop)
         self._receiver: Waiter | None = None
-        self._writers: list[Waiter] | None = None
+        self._writers: dict[Waiter, None] | None = None
         self._pongs: dict[int, tuple[asyncio.Future[float], float]] | None = None
         self._fragments: asyncio.Lock | None = None
+        self._stream: object = None  # the newest of `recv_streaming`
         self._in_a_row = 0
         self._look_at = FIRST_LOOK  # so many in a row
 
@@ -85,6 +87,7 @@ class WebSocket(Carrier):
         """
         connection = self._session.connection
         connection.stream = True
+        stream = self._stream = object()
         self._session.abandon()
         try:
             while True:
@@ -100,7 +103,8 @@ class WebSocket(Carrier):
                 if chunk.last:
                     return
         finally:
-            connection.stream = False
+            if self._stream is stream:  # One that was left may be closed when the next one has begun.
+                connection.stream = False
 
     def __aiter__(self) -> Self:
         """Every message until the connection ends; ends quietly after a clean close, else with `ConnectionClosed`."""
@@ -153,8 +157,7 @@ class WebSocket(Carrier):
         if inbox:
             inbox.reverse()
             self._inbox = inbox
-        if self._paused and session.reading:
-            self._act()
+        self._was_taken()
         return self._inbox
 
     def _next_chunk(self) -> Chunk | None:
@@ -168,9 +171,15 @@ class WebSocket(Carrier):
                 raise
         if chunk is not None:
             self._in_a_row += 1 + len(chunk.data) // FAIR_SIZE
-        if self._paused and self._session.reading:
-            self._act()
+        self._was_taken()
         return chunk
+
+    def _was_taken(self) -> None:
+        """There may be room for more by now, and what lay behind may have been looked at."""
+        if self._pongs:
+            self._wake_pongs(self._pongs)
+        if self._paused:
+            self._act()  # Also if there is no room: a Pong may be queued, or a part of a flood be left for later.
 
     def _new_receiver(self) -> Waiter:
         """What to await for a message; then it is to be forgotten."""
@@ -243,9 +252,13 @@ class WebSocket(Carrier):
         while self._session.congested and not self._session.over:
             writer = self._loop.create_future()
             if self._writers is None:
-                self._writers = []
-            self._writers.append(writer)
-            await writer
+                self._writers = {}
+            self._writers[writer] = None
+            try:
+                await writer
+            finally:
+                if self._writers:
+                    self._writers.pop(writer, None)
 
     async def ping(self, payload: bytes | str | None = None) -> Awaitable[float]:
         """Send a Ping (section 5.5.2).  Await what it gives back for the Pong: the latency in seconds.
@@ -318,13 +331,13 @@ class WebSocket(Carrier):
                 del pongs[number]
                 if not waiter.done():
                     waiter.set_result(self._time() - sent)
-            elif session.ending is not None:
+            elif session.ending is not None or self._is_gone:
                 del pongs[number]
                 if not waiter.done():
                     waiter.set_exception(self._why_closed())
                     waiter.exception()  # Who does not wait for a Pong is not warned about it.
 
-    def _wake_writers(self, writers: list[Waiter]) -> None:
+    def _wake_writers(self, writers: dict[Waiter, None]) -> None:
         self._writers = None
         for writer in writers:
             if not writer.done():

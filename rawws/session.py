@@ -80,6 +80,8 @@ class Session:
         self._pieces: Pieces | None = None  # of a message that comes in chunks
         self._asked = False  # the application takes messages at all
         self._hungry = False  # and waits for one
+        self.is_given = False
+        """Of what was given out together, the application has not seen all yet, as far as the transport has told."""
         self._finished = False  # the ending was acted upon
         self._dropped = False
         self._after_end = 0  # bytes that came after the end
@@ -134,6 +136,7 @@ class Session:
         connection = self.connection
         messages = connection.receive_messages(data, more)
         self._asked, self._hungry = True, not messages
+        self.is_given = bool(messages)
         if connection.has_data_to_read and not connection.waits_for_rest:
             self.proceed(now)
         return messages
@@ -267,6 +270,7 @@ class Session:
         self._messages, self._charge = [], 0
         messages.reverse()
         if self.full:
+            self.is_given = True
             self._read_on(now)
         return messages
 
@@ -518,7 +522,7 @@ class Session:
         for done in (OPEN_BY, PING_AT, PONG_BY):
             self._unset(done)
         closing = self.patience.closing
-        if closed.by == "peer" and not self.waiting and closing is not None:
+        if closed.by == "peer" and not (self.waiting or self.is_given) and closing is not None:
             # Who has taken everything is about its last answer, or only sends by now: a peer that is no more patient
             # than we are must not give up meanwhile.
             closing /= 5

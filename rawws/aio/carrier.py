@@ -268,6 +268,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
             self._inbox.reverse()
             self._row_began = now
         else:
+            self._session.is_given = bool(self._inbox)
             self._session.receive_data(data, now)
         if self._on_opening is None:
             self._tell(True)

@@ -51,7 +51,6 @@ class WebSocket(Wire):
         began: float | None = None,
     ) -> None:
         super().__init__(sock, connection, patience, tap, began)
-        self._came: list[str | bytes] = []  # taken out of the session, and not received yet; the next one last
         self._receiving = False
         self._answering: int | None = None  # the thread that has received, and not sent anything since
         self._gathered = 0

@@ -55,6 +55,7 @@ class Wire(Endpoint):
         self._reader_is_busy = False  # a thread polls the socket for something to read
         self._pollers = 0
         self._until_readable: Watch | None = None  # for the one that reads
+        self._came: list[str | bytes] = []  # taken out of the session, and not received yet; the next one last
         self._out = bytearray()
         self._eof = False
         self._unwritable = False
@@ -176,6 +177,7 @@ class Wire(Endpoint):
             # An SSLSocket that was shut down gives what came as it came, encrypted: it is thrown away.
             if self._tap is not None and not (self._hung_up and isinstance(self._sock, tls.SSLSocket)):
                 self._tap.received(data)
+            self._session.is_given = bool(self._came)
             self._session.receive_data(data, now)
         else:
             self._eof = True

@@ -103,7 +103,7 @@ class Listener(Generic[Made]):
         self._server.close()
         for ws in list(self._opening):
             ws.abort()
-        await asyncio.gather(*(ws.close(code, reason) for ws in self._open))
+        ends = await asyncio.gather(*(ws.close(code, reason) for ws in self._open), return_exceptions=True)
         tasks = {*self._tasks.values()} - {asyncio.current_task()}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=1)
@@ -115,6 +115,9 @@ class Listener(Generic[Made]):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await self._server.wait_closed()
+        for error in ends:
+            if error is not None:
+                raise error
 
     async def _start(self) -> Self:
         """Begin to listen; nothing happens if it has begun, so that a server that was awaited can be a context too."""
@@ -244,12 +247,12 @@ class Server(Listener[WebSocket]):
             ws.abort()
             raise
         except Exception:
-            _logger.exception("the handler of a connection raised")
             code = CloseCode.INTERNAL_ERROR
+            _logger.exception("the handler of a connection raised")
         finally:
             del self._tasks[ws]
-        if ws.state is State.OPEN:
-            ws.start_close(code)
+            if ws.state is State.OPEN:
+                ws.start_close(code)
 
 
 def serve(

@@ -266,7 +266,7 @@ class Reassembly:
 
 _kept_for = 128 * 1024  # At first glibc maps blocks from this size on.
 MOST_LEARNED = 24 * 1024 * 1024
-"""From 32 MiB on, glibc learns nothing."""
+"""From 32 MiB on, glibc learns nothing; `_speedups.c` has the same bound."""
 
 
 def _keep_pages_for(size: int) -> None:

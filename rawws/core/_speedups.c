@@ -8,7 +8,6 @@
    compiled once serves all later versions.
 */
 
-#define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdint.h>
 #include <string.h>
@@ -27,24 +26,35 @@ are_given(const char *name, Py_ssize_t count, Py_ssize_t wanted)
 /* XOR `size` bytes with the 4 of `key`, eight at a time; out of these, the compiler makes steps of 16 or more.  memcpy
    costs nothing: it is how C says that a word may lie at any address, and that its bytes stay in their order. */
 static void
-mask_into(uint8_t *restrict out, const uint8_t *restrict in, Py_ssize_t size, const char *key)
+mask_into(uint8_t *restrict out, const uint8_t *restrict in, Py_ssize_t size, const uint8_t *key)
 {
     uint64_t word, mask;
     Py_ssize_t at = 0;
 
     memcpy(&mask, key, 4);
-    memcpy((char *)&mask + 4, key, 4);
+    memcpy((uint8_t *)&mask + 4, key, 4);
     for (; at <= size - 8; at += 8) {
         memcpy(&word, in + at, 8);
         word ^= mask;
         memcpy(out + at, &word, 8);
     }
     for (; at < size; at++)
-        out[at] = in[at] ^ (uint8_t)key[at & 3];
+        out[at] = in[at] ^ key[at & 3];
+}
+
+/* The bytes as a new object, masked, or as they are if `key` is NULL; NULL and an exception if there is no memory. */
+static PyObject *
+new_bytes(const uint8_t *in, Py_ssize_t size, const uint8_t *key)
+{
+    PyObject *out = PyBytes_FromStringAndSize(key ? NULL : (const char *)in, size);
+
+    if (out != NULL && key != NULL)
+        mask_into((uint8_t *)PyBytes_AsString(out), in, size, key);
+    return out;
 }
 
 /* The 4 bytes of a key; NULL and an exception if it is none. */
-static const char *
+static const uint8_t *
 read_key(PyObject *key)
 {
     char *bytes;
@@ -52,49 +62,40 @@ read_key(PyObject *key)
 
     if (PyBytes_AsStringAndSize(key, &bytes, &size) < 0)
         return NULL;
-    if (size != 4) {
-        PyErr_Format(PyExc_ValueError, "a key of %zd bytes, not 4", size);
-        return NULL;
-    }
-    return bytes;
+    if (size == 4)
+        return (const uint8_t *)bytes;
+    PyErr_Format(PyExc_ValueError, "a key of %zd bytes, not 4", size);
+    return NULL;
 }
 
 static PyObject *
 apply_mask(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     Py_buffer data;
-    const char *key;
+    const uint8_t *key;
     PyObject *out;
 
     if (!are_given("apply_mask", count, 2) || (key = read_key(args[1])) == NULL)
         return NULL;
     if (PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0)
         return NULL;
-    if ((out = PyBytes_FromStringAndSize(NULL, data.len)) != NULL)
-        mask_into((uint8_t *)PyBytes_AsString(out), data.buf, data.len, key);
+    out = new_bytes(data.buf, data.len, key);
     PyBuffer_Release(&data);
     return out;
 }
 
 /* --- frames.py ---------------------------------------------------------------------------------------------------- */
 
-typedef struct {
-    int text;
-    const uint8_t *payload;
-    Py_ssize_t length;
-    Py_ssize_t stop; /* where the next frame begins, if this one was read. */
-} Plain;
-
 /* How long the frame of so long a payload is; `key` is NULL if it is not masked. */
 static Py_ssize_t
-frame_size(Py_ssize_t length, const char *key)
+frame_size(Py_ssize_t length, const uint8_t *key)
 {
     return (length < 126 ? 2 : length < 0x10000 ? 4 : 10) + (key ? 4 : 0) + length;
 }
 
 /* Write a frame, with the length in its shortest form; gives back the place behind it. */
 static uint8_t *
-write_frame(uint8_t *out, uint8_t first, const uint8_t *payload, Py_ssize_t length, const char *key)
+write_frame(uint8_t *out, uint8_t first, const uint8_t *payload, Py_ssize_t length, const uint8_t *key)
 {
     int more = length < 126 ? 0 : length < 0x10000 ? 2 : 8;
     uint64_t rest = (uint64_t)length;
@@ -109,14 +110,14 @@ write_frame(uint8_t *out, uint8_t first, const uint8_t *payload, Py_ssize_t leng
         mask_into(out += 4, payload, length, key);
     }
     else if (length)
-        memcpy(out, payload, length);
+        memcpy(out, payload, (size_t)length);
     return out + length;
 }
 
 static PyObject *
 encode_whole(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    const char *key = NULL;
+    const uint8_t *key = NULL;
     Py_buffer payload;
     PyObject *frame;
     Py_ssize_t first;
@@ -125,10 +126,8 @@ encode_whole(PyObject *module, PyObject *const *args, Py_ssize_t count)
         return NULL;
     if ((first = PyNumber_AsSsize_t(args[0], NULL)) == -1 && PyErr_Occurred())
         return NULL;
-    if (first < 0 || first > 0xff) {
-        PyErr_SetString(PyExc_ValueError, "bytes must be in range(0, 256)");
-        return NULL;
-    }
+    if (first < 0 || first > 0xff)
+        return PyErr_Format(PyExc_ValueError, "bytes must be in range(0, 256)");
     if (PyObject_GetBuffer(args[1], &payload, PyBUF_SIMPLE) < 0)
         return NULL;
     if ((frame = PyBytes_FromStringAndSize(NULL, frame_size(payload.len, key))) != NULL)
@@ -137,53 +136,37 @@ encode_whole(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return frame;
 }
 
-/* What a message consists of; 0 and an exception if it is neither text nor bytes, or text that UTF-8 cannot say. */
-static int
-look_into(PyObject *message, Plain *found)
+/* The bytes of a message; NULL and an exception if it is neither text nor bytes, or text that UTF-8 cannot say. */
+static const uint8_t *
+look_into(PyObject *message, Py_ssize_t *length)
 {
     char *bytes;
 
-    if ((found->text = PyUnicode_Check(message)))
-        return (found->payload = (const uint8_t *)PyUnicode_AsUTF8AndSize(message, &found->length)) != NULL;
-    if (PyBytes_AsStringAndSize(message, &bytes, &found->length) < 0)
-        return 0;
-    found->payload = (const uint8_t *)bytes;
-    return 1;
+    if (PyUnicode_Check(message))
+        return (const uint8_t *)PyUnicode_AsUTF8AndSize(message, length);
+    return PyBytes_AsStringAndSize(message, &bytes, length) < 0 ? NULL : (const uint8_t *)bytes;
 }
 
-/* How long all the frames are together; -1 and an exception if one cannot be written. */
-static Py_ssize_t
-size_of_all(PyObject *messages, const char *keys)
-{
-    Py_ssize_t size = 0, more;
-    Plain message;
-
-    for (Py_ssize_t at = 0; at < PyTuple_Size(messages); at++) {
-        if (!look_into(PyTuple_GetItem(messages, at), &message))
-            return -1;
-        if ((more = frame_size(message.length, keys)) > PY_SSIZE_T_MAX - size) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        size += more;
-    }
-    return size;
-}
-
-/* The messages are a tuple, which nobody changes between the two looks. */
+/* First how long all the frames are together, then the frames.  The messages are a tuple, which nobody changes between
+   the two looks. */
 static PyObject *
-write_all(PyObject *messages, const char *keys)
+write_all(PyObject *messages, const uint8_t *keys)
 {
-    Py_ssize_t size = size_of_all(messages, keys);
-    PyObject *frames = size < 0 ? NULL : PyBytes_FromStringAndSize(NULL, size);
-    Plain message;
+    Py_ssize_t size = 0, count = PyTuple_Size(messages), length;
 
-    if (frames == NULL)
-        return NULL;
-    uint8_t *out = (uint8_t *)PyBytes_AsString(frames);
-    for (Py_ssize_t at = 0; at < PyTuple_Size(messages); at++) {
-        look_into(PyTuple_GetItem(messages, at), &message);
-        out = write_frame(out, message.text ? 0x81 : 0x82, message.payload, message.length, keys ? keys + 4 * at : NULL);
+    for (Py_ssize_t at = 0; at < count; at++) {
+        if (look_into(PyTuple_GetItem(messages, at), &length) == NULL)
+            return NULL;
+        if (frame_size(length, keys) > PY_SSIZE_T_MAX - size)
+            return PyErr_NoMemory();
+        size += frame_size(length, keys);
+    }
+    PyObject *frames = PyBytes_FromStringAndSize(NULL, size);
+    uint8_t *out = frames == NULL ? NULL : (uint8_t *)PyBytes_AsString(frames);
+    for (Py_ssize_t at = 0; out != NULL && at < count; at++) {
+        PyObject *message = PyTuple_GetItem(messages, at);
+        const uint8_t *payload = look_into(message, &length);
+        out = write_frame(out, PyUnicode_Check(message) ? 0x81 : 0x82, payload, length, keys ? keys + 4 * at : NULL);
     }
     return frames;
 }
@@ -212,24 +195,32 @@ encode_run(PyObject *module, PyObject *const *args, Py_ssize_t count)
 /* --- messages.py -------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    const uint8_t *data; /* what came, */
-    Py_ssize_t end;      /* so many bytes, */
-    int masked;          /* from a client or not; */
-    Py_ssize_t limit;    /* the longest message that is taken. */
+    Py_buffer data;   /* what came, */
+    Py_ssize_t start; /* looked at from here on, */
+    int masked;       /* from a client or not; */
+    Py_ssize_t limit; /* the longest message that is taken. */
 } Received;
+
+typedef struct {
+    int text;
+    const uint8_t *key; /* NULL if it is not masked. */
+    const uint8_t *payload;
+    Py_ssize_t length;
+    Py_ssize_t stop; /* where the next frame begins. */
+} Plain;
 
 /* Whether a message that is one frame begins at `start`, and where it lies; see `take_plain` in Python for which.
    `bits` are those beside the opcode: FIN, and RSV1 if it is to be compressed. */
 static int
-find_whole(const Received *in, Py_ssize_t start, int bits, Plain *found)
+find_whole(const Received *in, int bits, Plain *found)
 {
-    Py_ssize_t rest = in->end - start, size = in->masked ? 6 : 2;
+    Py_ssize_t rest = in->data.len - in->start, size = in->masked ? 6 : 2;
     const uint8_t *head;
     uint64_t length;
 
     if (rest < size)
         return 0;
-    head = in->data + start;
+    head = (const uint8_t *)in->data.buf + in->start;
     if ((head[0] != (bits | 1) && head[0] != (bits | 2)) || (head[1] >= 0x80) != in->masked)
         return 0;
     length = head[1] & 0x7f;
@@ -245,20 +236,12 @@ find_whole(const Received *in, Py_ssize_t start, int bits, Plain *found)
     }
     if (length > (uint64_t)(rest - size) || (Py_ssize_t)length > in->limit)
         return 0;
-    *found = (Plain){head[0] == (bits | 1), head + size, (Py_ssize_t)length, start + size + (Py_ssize_t)length};
+    found->text = head[0] == (bits | 1);
+    found->payload = head + size;
+    found->key = in->masked ? found->payload - 4 : NULL;
+    found->length = (Py_ssize_t)length;
+    found->stop = in->start + size + found->length;
     return 1;
-}
-
-static PyObject *
-read_bytes(const Plain *message, int masked)
-{
-    PyObject *read;
-
-    if (!masked)
-        return PyBytes_FromStringAndSize((const char *)message->payload, message->length);
-    if ((read = PyBytes_FromStringAndSize(NULL, message->length)) != NULL)
-        mask_into((uint8_t *)PyBytes_AsString(read), message->payload, message->length, (char *)message->payload - 4);
-    return read;
 }
 
 /* Text has to be unmasked before it is decoded, so it needs memory twice.  glibc gives what is freed at the end of its
@@ -270,33 +253,34 @@ read_bytes(const Plain *message, int masked)
 #define ROOM(length) \
     ((size_t)((length) <= MUCH || (length) >= MOST ? (length) : (length) < MOST / 3 ? 3 * (length) : MOST))
 
-/* NULL and a UnicodeDecodeError if it is not UTF-8. */
+/* The text that the bytes are, masked or not as in `new_bytes`; NULL and a UnicodeDecodeError if it is not UTF-8. */
 static PyObject *
-read_text(const Plain *message, int masked)
+new_text(const uint8_t *in, Py_ssize_t size, const uint8_t *key)
 {
     uint64_t few[256]; /* words, since decoding is faster where they begin */
     void *plain = few;
-    PyObject *read;
+    PyObject *out;
 
-    if (!masked)
-        return PyUnicode_DecodeUTF8((const char *)message->payload, message->length, NULL);
-    if (message->length > (Py_ssize_t)sizeof few && (plain = PyMem_Malloc(ROOM(message->length))) == NULL)
+    if (key == NULL)
+        return PyUnicode_DecodeUTF8((const char *)in, size, NULL);
+    if (size > (Py_ssize_t)sizeof few && (plain = PyMem_Malloc(ROOM(size))) == NULL)
         return PyErr_NoMemory();
-    mask_into(plain, message->payload, message->length, (char *)message->payload - 4);
-    read = PyUnicode_DecodeUTF8(plain, message->length, NULL);
+    mask_into(plain, in, size, key);
+    out = PyUnicode_DecodeUTF8(plain, size, NULL);
     if (plain != few)
         PyMem_Free(plain);
-    return read;
+    return out;
 }
 
-/* Where the first thing lies that is not a plain message; -1 and an exception if there is no memory. */
-static Py_ssize_t
-take_all(const Received *in, Py_ssize_t start, PyObject *out)
+/* Append all to `out`, and have `start` be where the first thing lies that is not a plain message; 0 and an exception
+   if there is no memory. */
+static int
+take_all(Received *in, PyObject *out)
 {
     Plain found;
 
-    while (find_whole(in, start, 0x80, &found)) {
-        PyObject *message = found.text ? read_text(&found, in->masked) : read_bytes(&found, in->masked);
+    for (; find_whole(in, 0x80, &found); in->start = found.stop) {
+        PyObject *message = (found.text ? new_text : new_bytes)(found.payload, found.length, found.key);
         if (message == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
             PyErr_Clear();
             break;
@@ -304,68 +288,59 @@ take_all(const Received *in, Py_ssize_t start, PyObject *out)
         int failed = message == NULL || PyList_Append(out, message) < 0;
         Py_XDECREF(message);
         if (failed)
-            return -1;
-        start = found.stop;
+            return 0;
     }
-    return start;
+    return 1;
 }
 
-/* What the first four arguments say: the data, which is to be released, the position, `masked` and the limit. */
+/* What the first four arguments say; the data is to be released.  0 and an exception if they say nothing. */
 static int
-read_arguments(PyObject *const *args, Received *in, Py_ssize_t *start, Py_buffer *data)
+read_arguments(PyObject *const *args, Received *in)
 {
-    if ((*start = PyNumber_AsSsize_t(args[1], PyExc_ValueError)) == -1 && PyErr_Occurred())
-        return 0;
-    if ((in->masked = PyObject_IsTrue(args[2])) < 0)
-        return 0;
-    if ((in->limit = PyNumber_AsSsize_t(args[3], NULL)) == -1 && PyErr_Occurred())
-        return 0;
-    if (*start < 0) {
-        PyErr_SetString(PyExc_ValueError, "a position is from 0 on");
+    if ((in->start = PyNumber_AsSsize_t(args[1], PyExc_ValueError)) < 0) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_ValueError, "a position is from 0 on");
         return 0;
     }
-    if (PyObject_GetBuffer(args[0], data, PyBUF_SIMPLE) < 0)
+    if ((in->masked = PyObject_IsTrue(args[2])) < 0)
         return 0;
-    in->data = data->buf;
-    in->end = data->len;
-    return 1;
+    /* A limit that is too large for C is the largest one. */
+    if ((in->limit = PyNumber_AsSsize_t(args[3], NULL)) == -1 && PyErr_Occurred())
+        return 0;
+    return PyObject_GetBuffer(args[0], &in->data, PyBUF_SIMPLE) == 0;
 }
 
 static PyObject *
 take_plain(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    Py_buffer data;
     Received in;
-    Py_ssize_t start;
+    int taken;
 
-    if (!are_given("take_plain", count, 5) || !read_arguments(args, &in, &start, &data))
+    if (!are_given("take_plain", count, 5))
         return NULL;
-    if (PyList_Check(args[4]))
-        start = take_all(&in, start, args[4]);
-    else {
-        PyErr_SetString(PyExc_TypeError, "a list is needed");
-        start = -1;
-    }
-    PyBuffer_Release(&data);
-    return start < 0 ? NULL : PyLong_FromSsize_t(start);
+    if (!PyList_Check(args[4]))
+        return PyErr_Format(PyExc_TypeError, "a list is needed");
+    if (!read_arguments(args, &in))
+        return NULL;
+    taken = take_all(&in, args[4]);
+    PyBuffer_Release(&in.data);
+    return taken ? PyLong_FromSsize_t(in.start) : NULL;
 }
 
 static PyObject *
 compressed_at(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    Py_buffer data;
     Received in;
     Plain found;
-    Py_ssize_t start;
     PyObject *payload, *out = NULL;
 
-    if (!are_given("compressed_at", count, 4) || !read_arguments(args, &in, &start, &data))
+    if (!are_given("compressed_at", count, 4) || !read_arguments(args, &in))
         return NULL;
-    if (!find_whole(&in, start, 0xc0, &found) || found.length == 0 || found.length >= 0x10000)
+    if (!find_whole(&in, 0xc0, &found) || found.length == 0 || found.length >= 0x10000)
         out = Py_NewRef(Py_None);
-    else if ((payload = read_bytes(&found, in.masked)) != NULL)
+    else if ((payload = new_bytes(found.payload, found.length, found.key)) != NULL)
         out = Py_BuildValue("ONn", found.text ? Py_True : Py_False, payload, found.stop);
-    PyBuffer_Release(&data);
+    PyBuffer_Release(&in.data);
     return out;
 }
 

@@ -4,8 +4,10 @@
    masking.py, frames.py or messages.py.  Here is no state, and nothing that the other does not do to the byte.
 
    They keep the GIL.  Most messages are done in less time than it takes to let go of it and to get it back, one of a
-   MiB in 0.1 ms; and so nobody changes a bytearray that is being read.  The API is the limited one of 3.11: what was
-   compiled once serves all later versions.
+   MiB in 0.1 ms; and so nobody changes a bytearray that is being read.  In a build without a GIL somebody can, and then
+   what is read is some mixture of before and after, but nothing out of bounds: what is lent cannot shrink, and a length
+   is held against what is there after it was read, once.  The API is the limited one of 3.11 where there is a GIL: what
+   was compiled once serves all later versions.
 */
 
 #include <Python.h>

@@ -12,7 +12,7 @@ from typing import Any
 from fuzz.source import Source
 from rawws.core import speedups
 from rawws.core.settings import Role
-from tests.wire import frame, xor
+from tests.wire import BINARY, TEXT, frame, xor
 
 LIMITS = (sys.maxsize, 0, 1, 125, 126, 4000, 65536, 2**63)
 
@@ -34,6 +34,7 @@ def twins(data: bytes) -> None:
         payload, first = (message.encode(), 0x81) if isinstance(message, str) else (message, 0x82)
         _check_writing(first, payload, wire[:4].ljust(4, b"k"))
     _check_writing(flags, wire, bytes([cut, limit & 0xFF, 0xFF, start]))
+    _check_compressed(wire, taken[0], masked, limit)
 
 
 def _check_writing(first: int, payload: bytes, key: bytes) -> None:
@@ -44,6 +45,17 @@ def _check_writing(first: int, payload: bytes, key: bytes) -> None:
             assert written == frame(first & 0xF, payload, key=mask, fin=first >= 0x80, rsv=first >> 4 & 7)
     masked = _same("apply_mask", payload, key)[0]
     assert len(payload) >= 1000 or masked == xor(payload, key)
+
+
+def _check_compressed(wire: bytes, start: int, masked: bool, limit: int) -> None:
+    """Compressed messages, one behind the other: each is the frame that its payload makes."""
+    while (found := _same("compressed_at", wire, start, masked, limit)[0]) is not None:
+        text, payload, end = found
+        begin = end - len(payload)
+        key = wire[begin - 4 : begin] if masked else None
+        if len(payload) < 1000:
+            assert wire[start:end] == frame(TEXT if text else BINARY, payload, key=key, rsv=4)
+        start = end
 
 
 def _check_run(messages: list[Any], key: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from enum import Enum
+from operator import index
 
 
 class Role(Enum):
@@ -40,6 +41,7 @@ class Limits:
         response_body: how much is kept of the body of an answer that is not 101.
 
     Raises:
+        TypeError: a bound is no whole number (1e6 is none).
         ValueError: a bound is below 0, or no fragment is allowed.
     """
 
@@ -55,7 +57,7 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             bound, least = getattr(self, field.name), 1 if field.name == "fragments" else 0
-            if bound is not None and bound < least:
+            if bound is not None and index(bound) < least:
                 raise ValueError(f"the limit {field.name} is {least} at least, or None for no limit, not {bound}")
 
     @property

@@ -6,7 +6,9 @@ import time
 import tracemalloc
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
 
 import pytest
 
@@ -53,6 +55,14 @@ def test_a_flood_of_empty_fragments_ends() -> None:
 
     assert [broken(rules.TOO_MANY_FRAGMENTS, 2 * most)] == events
     assert 0 == connection.held
+
+
+@pytest.mark.parametrize("bound", [1e6, float("inf"), "1000"])
+@pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
+def test_a_limit_is_a_whole_number(name: str, bound: Any) -> None:
+    """Who gives another is told where he gives it, and not by the first message that comes."""
+    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        Limits(**{name: bound})
 
 
 @pytest.mark.parametrize("sender", Role)

@@ -123,7 +123,7 @@ class Session:
         An empty list if nothing can be given at once, for whatever reason; then `next_messages` knows.  Never raises.
 
         Args:
-            data: read where it lies.
+            data: read where it lies; a memoryview has to be a contiguous one of bytes.
             now: the time.
             more: at once there will be more: of a message that `data` ends in the midst of, nothing need be read yet,
                 and the transport may take it back (`Connection.unread`).

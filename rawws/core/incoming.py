@@ -109,7 +109,7 @@ class Incoming(Outgoing):
         For who wants them at once: `data` is read where it lies.  What is not given here is among the next events.
 
         Args:
-            data: what came.
+            data: what came; a memoryview has to be a contiguous one of bytes.
             more: more of it is about to be handed over: see `waits_for_rest`.
         """
         messages: list[Any] = []

@@ -26,6 +26,8 @@ _TOO_MUCH = [32 - 8 * (size % 4) for size in range(SHORT + 1)]
 def apply_mask(data: bytes | bytearray | memoryview, key: bytes) -> bytes:
     """XOR `data` with the 4 bytes of `key`, over and over; masks and unmasks (section 5.3).
 
+    A memoryview has to be a contiguous one of bytes.
+
     Raises:
         TypeError: these are no bytes.
         ValueError: the key is longer or shorter; what it would give could be taken for masked.

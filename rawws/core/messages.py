@@ -328,6 +328,8 @@ def take_plain(data: bytes | memoryview, start: int, masked: bool, limit: int, o
     Plain is: one frame, not fragmented, no reserved bit, masked as it should be, in the shortest form, and not over
     `limit`; valid UTF-8 if it is text.  All else is left to the long way, which knows what to say about it.
 
+    A memoryview has to be a contiguous one of bytes.
+
     Returns:
         The position behind the last message taken.
     """

@@ -1,6 +1,7 @@
 """The asyncio transport: what any transport must do, and what only tasks can do wrong."""
 
 import asyncio
+import gc
 import logging
 import socket
 import sys
@@ -545,6 +546,55 @@ class TestServer:
                 await ws.send("a")
                 assert "a" == await ws.recv()
         await serve(echo).close()
+
+    @behaviour
+    async def test_closes_everybody_though_a_tap_raises(self, net: Net) -> None:
+        """What a tap raises when it hears the Close is raised by `close`, when all is done."""
+        fault = OSError("no space left on device")
+
+        class Full:
+            def received(self, data: bytes) -> None: ...
+
+            def sent(self, data: bytes) -> None:
+                if data[0] == 0x88:
+                    raise fault
+
+        ended_handlers = []
+
+        async def handler(ws: Any) -> None:
+            await ended(ws.recv())
+            await turns(5)
+            ended_handlers.append(ws)
+
+        taps: Any = iter([Full(), Counting()])
+        server = await serve(handler, "127.0.0.1", 0, tap=lambda: next(taps))
+        clients = [await connect(f"ws://127.0.0.1:{server.port}") for _ in range(2)]
+        closing = await asyncio.gather(server.close(), return_exceptions=True)
+
+        assert [1006, 1001] == [await code_of(ws.recv()) for ws in clients]
+        assert ([fault], 2, frozenset()) == (closing, len(ended_handlers), server.connections)
+
+    @behaviour
+    async def test_closes_a_connection_though_nothing_can_be_logged(self, net: Net, log: Any) -> None:
+        """A handler that raised is one thing, and a log that raises another: the peer is told 1011."""
+
+        class Full(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                raise OSError("no space left on device")
+
+        async def handler(ws: Any) -> None:
+            raise LookupError("a handler raised")
+
+        full = Full()
+        logging.getLogger("rawws.server").addHandler(full)
+        try:
+            server = await serve(handler, "127.0.0.1", 0)
+            async with server, connect(f"ws://127.0.0.1:{server.port}") as ws:
+                assert 1011 == await code_of(ws.recv())
+        finally:
+            logging.getLogger("rawws.server").removeHandler(full)
+        gc.collect()  # asyncio tells of the task then.
+        log.clear()
 
     @behaviour
     async def test_ends_when_it_is_cancelled(self, net: Net) -> None:

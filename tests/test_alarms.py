@@ -1,13 +1,17 @@
 """When connections are woken: not before their time, soon after it, and many of them by one timer."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rawws.aio.alarms import FAIR_SHARE, SOONEST, Alarms, Group
+from rawws.aio.loops import shared_by
 
 
 class Time:
@@ -48,7 +52,7 @@ def join(alarms: Alarms, sleeper: "Sleeper", when: float, now: float = 0) -> Gro
 class Sleeper:
     """Notes when it is woken."""
 
-    def __init__(self, time: Time, fault: Exception | None = None) -> None:
+    def __init__(self, time: Time, fault: BaseException | None = None) -> None:
         self.time = time
         self.fault = fault
         self.woken: list[float] = []
@@ -126,3 +130,39 @@ def test_what_one_raises_does_not_keep_others_asleep() -> None:
 
     assert [fault] == time.errors
     assert [(1, True), (1, False)] == [(len(sleeper.woken), sleeper.was_aborted) for sleeper in crowd]
+
+
+def test_ctrl_c_does_not_keep_others_asleep() -> None:
+    """It ends what runs the loop; if that goes on, everybody is woken in the end."""
+    time, alarms = Time(), Alarms()
+    crowd = [Sleeper(time, KeyboardInterrupt()) for _ in range(2)]
+    for sleeper in crowd:
+        join(alarms, sleeper, 10)
+
+    with pytest.raises(KeyboardInterrupt):
+        time.pass_until(11)
+    with pytest.raises(KeyboardInterrupt):
+        time.turn()
+
+    assert [1, 1] == [len(sleeper.woken) for sleeper in crowd]
+
+
+def test_a_loop_that_is_closed_is_let_go_of() -> None:
+    """With whoever still sleeps in it, and holds it as connections do: nobody will wake him."""
+
+    class Connection:
+        def __init__(self) -> None:
+            self.loop = asyncio.new_event_loop()
+            self.group = shared_by(self.loop).alarms.join(self, 1e9, 0, self.loop)
+
+        def wake(self) -> None: ...
+
+        def abort(self) -> None: ...
+
+    connection = Connection()
+    gone = weakref.ref(connection.loop), weakref.ref(connection)
+    connection.loop.close()
+    del connection
+    gc.collect()
+
+    assert (None, None) == tuple(there() for there in gone)

@@ -12,6 +12,8 @@ from tests.contract import TestPings as TestPings
 from tests.net import Asyncio, Net, behaviour
 from tests.net import log as log
 from tests.net import nothing_is_left as nothing_is_left
+from tests.proxy import Proxy
+from tests.proxy import no_proxy_of_this_machine as no_proxy_of_this_machine
 from tests.test_opening import authority as authority
 from tests.test_opening import serving, trusting
 from tests.trouble import TestBackpressure as TestBackpressure
@@ -57,6 +59,23 @@ async def test_tls_is_spoken(net: Net, authority: Any) -> None:
             for message in ("a", "b" * 1_000_000, b""):
                 await ws.send(message)
                 assert message == await ws.recv()
+
+
+@pytest.mark.usefixtures("no_proxy_of_this_machine")
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize("kind", ["http", "socks5"])
+@behaviour
+async def test_there_may_be_a_proxy(net: Net, authority: Any, kind: str, secure: bool) -> None:
+    """Its transport is taken over as in the loop of asyncio, and TLS is spoken through it."""
+    inside = {"ssl": serving(authority)} if secure else {}
+    async with net.serve(**inside) as server, Proxy(kind).listening() as proxy:
+        uri = server.uri.replace("127.0.0.1", "localhost")
+        trust = {"ssl": trusting(authority)} if secure else {}
+        async with await net.connect(uri, proxy=proxy.url, **trust) as ws:
+            await ws.send("x" * 100_000)
+
+            assert "x" * 100_000 == await ws.recv()
+        assert 1 == len(proxy.asked)
 
 
 @behaviour

@@ -81,7 +81,7 @@ def test_an_announced_length_costs_nothing(sender: Role, limits: Limits) -> None
 
     came_before = len(frame_from(sender, TEXT, "warm"))
     assert ([] if limits.message is None else [broken(rules.MESSAGE_TOO_BIG, came_before + 1)]) == events
-    assert peak < 16 * 1024
+    assert peak < 256 * 1024  # Of other threads, too.
 
 
 def test_a_message_over_the_limit_is_not_kept_while_it_ends() -> None:

@@ -10,6 +10,9 @@ from typing import NamedTuple
 from rawws.core.events import Closed
 from rawws.core.frames import CloseCode
 
+TIMES = ("opening", "ping_interval", "ping_timeout", "writing", "closing")
+"""The times in `Patience`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -20,13 +23,16 @@ class Patience:
         ping_interval: between two keepalive Pings.
         ping_timeout: for a sign of life after a Ping; then the connection is failed with 1011.
         writing: for the kernel to take a byte of what waits to be sent; then the connection is dropped.
-        closing: for the application to take what came before the end, then once more for the peer to answer our Close
-            and hang up; then the connection is dropped.
+        closing: for the application to take what came before the end, a fifth of it if it has been given all that, then
+            once more for the peer to answer our Close and hang up; then the connection is dropped.
         linger: how much of what comes after the end is thrown away before the connection is dropped.
         write_high: above this much waiting to be sent, an application should wait before it sends more; when as much
             again is queued nevertheless, by answers to Pings for instance, nothing is read.
         write_low: both last until no more than this waits.
         receive_high: with messages of this much waiting for the application, nothing is read.
+
+    Raises:
+        ValueError: a time is below 0, not finite, or a `ping_interval` of 0.
     """
 
     opening: float | None = 10.0
@@ -38,6 +44,13 @@ class Patience:
     write_high: int = 64 * 1024
     write_low: int = 16 * 1024
     receive_high: int = 64 * 1024
+
+    def __post_init__(self) -> None:
+        for name in TIMES:
+            seconds = getattr(self, name)
+            if seconds is not None and not (0 <= seconds < inf and (seconds or name != "ping_interval")):
+                kind = "seconds" if name != "ping_interval" else "seconds over 0"
+                raise ValueError(f"{name} is a number of {kind}, or None for no such time, not {seconds}")
 
 
 OPEN_BY = 0

@@ -460,6 +460,7 @@ class Session:
         """Congested, and given as much again: the peer asks for answers, but does not read them.
 
         Congestion alone is no reason to read nothing: two peers who send each other much at once would wait for ever.
+        So do two applications that send on and on though both are congested.
         """
         ends = self.ending is not None or self.connection.close_sent is not None
         return not ends and self.handed_out - self._congested_at > self.patience.write_high

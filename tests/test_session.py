@@ -2079,3 +2079,17 @@ def test_an_application_that_asks_goes_on_with_a_flood() -> None:
     assert not session.reading
     assert "first" == session.next_message(0.0)
     assert session.reading
+
+
+@pytest.mark.parametrize("name", ["opening", "ping_interval", "ping_timeout", "writing", "closing"])
+@pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan")])
+def test_a_time_is_a_number_of_seconds(name: str, seconds: float) -> None:
+    """For ever is None; anything else that no clock shows is refused where it is given."""
+    with pytest.raises(ValueError, match=name):
+        Patience(**{name: seconds})  # type: ignore[arg-type]
+
+
+def test_there_is_some_time_between_two_pings() -> None:
+    """With none, there would be nothing but Pings."""
+    with pytest.raises(ValueError, match="ping_interval"):
+        Patience(ping_interval=0)

@@ -53,7 +53,7 @@ class CallbackSocket(Carrier):
         """A message has come: a `str` if it is text, `bytes` if it is binary."""
 
     def on_writable(self) -> None:
-        """The connection was `congested`, and there is room again."""
+        """The connection was `congested`, and there is room again; not called when it ends, or a method has raised."""
 
     def on_close(self, closed: Closed) -> None:
         """The connection is gone; all that came was delivered.  Called last, and once, if `on_open` was called."""

@@ -5,7 +5,7 @@ All it does is to report to its session and to do what `todo` says.  What become
 subclasses: `WebSocket` lets tasks wait for them, `CallbackSocket` calls methods with them.
 
 One turn, one write: what is sent while messages are dealt with that came together is gathered, up to 16 KiB.  It goes
-out when all of them are dealt with, and at the latest in the next turn of the loop.
+out when all of them are dealt with, and at the latest in the next turn of the loop; a broadcast, some turns later.
 """
 
 import asyncio
@@ -186,7 +186,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
         self._react()
 
     def abort(self) -> None:
-        """Drop the TCP connection now, with no closing handshake."""
+        """Drop the TCP connection with no closing handshake, now or in the next turn of the loop."""
         self._session.abort(self._time())
         self._react()
 
@@ -223,7 +223,7 @@ class Carrier(Endpoint, asyncio.BufferedProtocol):
 
     @property
     def local_address(self) -> Any:
-        """Our address, as a socket gives it: (host, port) and more, or a path; None when it is gone."""
+        """Our address, as a socket gives it: (host, port) and more, or a path; None while there is none."""
         return self.extra("sockname")
 
     @property

@@ -17,7 +17,7 @@ class Shared(NamedTuple):
     alarms: Alarms
 
 
-# None of them may hold the loop: nothing would ever let go of it.
+# None of them may hold the loop, nor a connection, which does: nothing would ever let go of it.
 _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, Shared] = WeakKeyDictionary()
 
 

@@ -14,7 +14,7 @@ from rawws.aio.carrier import Carrier
 from rawws.aio.websocket import WebSocket
 from rawws.core.agreement import Compression
 from rawws.core.deflate import Deflate
-from rawws.core.errors import NotOpen
+from rawws.core.errors import LocalProtocolError, NotOpen
 from rawws.core.frames import CloseCode
 from rawws.core.http1 import Connected, Rejected, Request, ServerConnection
 from rawws.core.states import State
@@ -218,7 +218,7 @@ class Listener(Generic[Made]):
             return False  # The client has left, or was told that it took too long.
         except Exception:
             _logger.exception("a hook of the opening handshake raised")
-        with contextlib.suppress(NotOpen):
+        with contextlib.suppress(LocalProtocolError):  # It may have been a tap that raised, at our answer.
             ws.answer(request, self._reception, Response(500))
         return False
 

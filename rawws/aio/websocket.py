@@ -82,6 +82,8 @@ class WebSocket(Carrier):
     async def recv_streaming(self) -> AsyncIterator[str | bytes]:
         """The next message in pieces, as they come, also inside one frame.  Left early, its rest is thrown away.
 
+        What came of it before this was called comes with the next piece.
+
         Raises:
             ConnectionClosed, RuntimeError: as `recv`.
         """

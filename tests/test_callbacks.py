@@ -3,18 +3,19 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from rawws import ConnectionClosed, Response
+from rawws import ConnectionClosed, Response, State
 from rawws.aio import CallbackSocket, broadcast, connect, connect_callbacks, serve, serve_callbacks
 from rawws.aio.carrier import FAIR_SHARE
 from rawws.core.events import Closed
 from tests.contract import closed_by
-from tests.net import Peer, behaviour, called, listening
+from tests.net import Peer, behaviour, called, listening, request
 from tests.net import log as log
 from tests.net import nothing_is_left as nothing_is_left
 from tests.trouble import Counting
@@ -57,24 +58,32 @@ async def until(is_so: Callable[[], object]) -> None:
 
 
 @asynccontextmanager
-async def facing(told: list[Any], role: str, *, options: Any = None, **methods: Any) -> AsyncIterator[tuple[Any, Peer]]:
-    """A connection that calls, playing `role`, and a raw peer."""
+async def facing(
+    told: list[Any], role: str, *, options: Any = None, early: Sequence[str] = (), **methods: Any
+) -> AsyncIterator[tuple[Any, Peer]]:
+    """A connection that calls, playing `role`, and a raw peer, which says `early` together with its handshake."""
     options = options or {}
     if role == "client":
         async with listening() as place:
             opening = asyncio.ensure_future(connect_callbacks(keeping(told, **methods), place.uri, **options))
             async with await place.accept() as peer:
                 await peer.answer()
+                await peer.send(*(peer.frame(TEXT, message) for message in early))
                 ws = await opening
                 yield ws, peer
                 ws.abort()
                 await ws.wait_closed()
     else:
-        serving = serve_callbacks(keeping(told, **methods), "127.0.0.1", 0, **options)
-        async with serving as server, await called(server.port) as peer:
-            await peer.ask(server.port)
-            await until(lambda: server.connections)
-            (ws,) = server.connections
+        made: list[CallbackSocket] = []
+
+        def make() -> CallbackSocket:
+            made.append(keeping(told, **methods)())
+            return made[0]
+
+        async with serve_callbacks(make, "127.0.0.1", 0, **options) as server, await called(server.port) as peer:
+            await peer.send(request(server.port), *(peer.frame(TEXT, message) for message in early))
+            await peer.head()
+            (ws,) = made
             yield ws, peer
             ws.abort()
 
@@ -235,6 +244,52 @@ class TestSending:
         assert 100 == sent
         assert ("on_writable",) in told
 
+    @pytest.mark.parametrize("ends", ["by raising", "by closing"])
+    @behaviour
+    async def test_tells_of_no_room_after_the_end(
+        self, told: list[Any], ends: str, log: list[logging.LogRecord]
+    ) -> None:
+        """Who has raised, or has closed, cannot send any more: there is room again, but `on_writable` is not called."""
+
+        def send(ws: Any, message: Any) -> None:
+            while not ws.congested:
+                ws.send(bytes(60_000))
+            if ends == "by raising":
+                raise LookupError
+            ws.start_close(1011)
+
+        async with facing(told, "server", on_message=send) as (_, peer):
+            await peer.say(TEXT, "a")
+            heard = await peer.hear()
+            while heard == (0x82, bytes(60_000)):
+                heard = await peer.hear()
+            assert (0x80 | CLOSE, close_body(1011)) == heard
+            await peer.say(CLOSE, close_body(1011))
+            peer.close()
+            await until(lambda: told[-1][0] == "on_close")
+
+        assert [("on_open",), ("on_message", "a"), ("on_close", 1011)] == told
+        assert ["LookupError"] * (ends == "by raising") == [(r.exc_info or (Exception,))[0].__name__ for r in log]
+        log.clear()
+
+    @behaviour
+    async def test_tells_of_no_room_to_a_peer_that_was_dropped(self, told: list[Any]) -> None:
+        """What waited for a peer that reads nothing is gone with it: nobody is told that there is room."""
+        states: list[State] = []
+
+        def send(ws: Any) -> None:
+            states.append(ws.state)
+            while not ws.congested:
+                ws.send(bytes(60_000))
+
+        options = {"write_timeout": 0.2, "ping_interval": None}
+        async with facing(told, "server", options=options, on_open=send, on_writable=send) as (ws, _peer):
+            await ws.wait_closed()
+            await until(lambda: told[-1][0] == "on_close")
+
+        assert {State.OPEN} == set(states)
+        assert ("on_close", 1006) == told[-1]
+
     @behaviour
     async def test_does_not_hold_back_a_close(self, told: list[Any]) -> None:
         """A Close that a method begins goes out behind what it sent, and the rest is delivered."""
@@ -280,6 +335,60 @@ class TestFailing:
         record = log.pop()
         assert ("asyncio", name) == (record.name, str(record.exc_info and record.exc_info[1]))
 
+    @pytest.mark.parametrize("name", ["on_open", "on_message"])
+    @both_roles
+    @behaviour
+    async def test_is_no_pause(self, told: list[Any], role: str, name: str, log: list[logging.LogRecord]) -> None:
+        """Nobody will resume what has paused and then raised: 1011 goes out, and the end is told, once."""
+
+        def fail(ws: Any, *_: Any) -> None:
+            ws.pause()
+            raise LookupError(name)
+
+        async with facing(told, role, early=["0", "1"], **{name: fail}) as (ws, peer):
+            assert 1011 == (await closed_by(peer))[0]
+            await peer.say(CLOSE, close_body(1011))
+            peer.close()
+            await ws.wait_closed()
+            await until(lambda: told[-1][0] == "on_close")
+
+        expected = [("on_open",), *[("on_message", "0")] * (name == "on_message"), ("on_close", 1011)]
+        assert expected == told
+        assert name == str((log.pop().exc_info or [None, None])[1])
+
+    @pytest.mark.parametrize(
+        "name, before",
+        [("on_open", 0), ("on_message", 0), ("on_message", 3 * FAIR_SHARE)],
+        ids=["on_open", "on_message", "on_message in a later turn"],
+    )
+    @behaviour
+    async def test_may_be_a_cancellation(
+        self, told: list[Any], name: str, before: int, log: list[logging.LogRecord]
+    ) -> None:
+        """The result of a future that somebody cancelled raises a CancelledError, which is an exception like others."""
+
+        def fail(ws: Any, message: str = "") -> None:
+            if message in ("", str(before)):
+                raise asyncio.CancelledError(name)
+
+        async with (
+            serve_callbacks(keeping(told, **{name: fail}), "127.0.0.1", 0) as server,
+            await called(server.port) as peer,
+        ):
+            await peer.ask(server.port)
+            await peer.send(*(peer.frame(TEXT, str(n)) for n in range(before + 3)))
+            assert 1011 == (await closed_by(peer))[0]
+            await peer.say(CLOSE, close_body(1011))
+            peer.close()
+            await until(lambda: told[-1][0] == "on_close")
+            assert frozenset() == server.connections
+
+        delivered = before + 1 if name == "on_message" else 0
+        assert [("on_open",), *(("on_message", str(n)) for n in range(delivered)), ("on_close", 1011)] == told
+        record = log.pop()
+        expected = ("a method of a CallbackSocket raised", name)
+        assert expected == (record.getMessage().partition("\n")[0], str(record.exc_info and record.exc_info[1]))
+
     @behaviour
     async def test_at_the_end_is_told_of(self, told: list[Any], log: list[logging.LogRecord]) -> None:
         """When `on_close` raises, there is nothing left to close, but the loop is told."""
@@ -292,6 +401,91 @@ class TestFailing:
             await until(lambda: told[-1][0] == "on_close")
 
         assert "on_close" == str((log.pop().exc_info or [None, None])[1])
+
+    @pytest.mark.parametrize(
+        "kind, who_tells",
+        [(asyncio.CancelledError, "a method of a CallbackSocket raised"), (BaseException, "Exception in callback")],
+        ids=["CancelledError", "BaseException"],
+    )
+    @behaviour
+    async def test_at_the_end_keeps_nothing(
+        self, told: list[Any], kind: type[BaseException], who_tells: str, log: list[logging.LogRecord]
+    ) -> None:
+        """Whatever `on_close` raises, the loop is told, and the server forgets the connection."""
+
+        def fail(ws: Any, code: int) -> None:
+            raise kind("on_close")
+
+        async with (
+            serve_callbacks(keeping(told, on_close=fail), "127.0.0.1", 0) as server,
+            await called(server.port) as peer,
+        ):
+            await peer.ask(server.port)
+            peer.close()
+            await until(lambda: told[-1:] == [("on_close", 1006)])
+            assert frozenset() == server.connections
+
+        record = log.pop()
+        expected = (who_tells, "on_close")
+        assert expected == (record.getMessage()[: len(who_tells)], str(record.exc_info and record.exc_info[1]))
+
+
+class TestPatience:
+    """Times that are over while messages wait to be delivered."""
+
+    @both_roles
+    @behaviour
+    async def test_goes_on_while_messages_are_delivered(self, told: list[Any], role: str) -> None:
+        """A Ping that is due amid messages goes out amid them, and who does not answer it is dropped."""
+        tap = Counting()
+        pings: list[int] = []
+
+        def compute(ws: Any, message: Any) -> None:
+            pings.append(len([data for data in tap.sent_data if data[0] == 0x80 | PING]))
+            time.sleep(0.01)  # Two of them, which are a turn, take longer than it is until the Ping.
+
+        options = {"tap": tap if role == "client" else lambda: tap, "ping_interval": 0.015, "ping_timeout": 0.05}
+        async with facing(told, role, options=options, early=list("abcdefgh"), on_message=compute) as (ws, _peer):
+            await ws.wait_closed()
+            await until(lambda: told[-1][0] == "on_close")
+
+        assert pings[0] < pings[-1]
+        assert [("on_open",), *(("on_message", name) for name in "abcdefgh"), ("on_close", 1011)] == told
+
+    @both_roles
+    @behaviour
+    async def test_with_a_mute_peer_goes_on_in_a_pause(self, told: list[Any], role: str) -> None:
+        """A peer that does not answer a Ping is dropped, though a message waits, which is delivered in the end."""
+        options = {"ping_interval": 0.05, "ping_timeout": 0.05}
+        early = ["first", "second"]
+        pause = {"on_message": lambda ws, message: message == "first" and ws.pause()}
+        async with facing(told, role, options=options, early=early, **pause) as (ws, peer):
+            assert 0x80 | PING == (await peer.hear())[0]
+            await ws.wait_closed()
+            assert [("on_open",), ("on_message", "first")] == told
+            ws.resume()
+            await until(lambda: told[-1][0] == "on_close")
+
+        assert [("on_message", "second"), ("on_close", 1011)] == told[2:]
+
+    @both_roles
+    @behaviour
+    async def test_with_a_close_goes_on_in_a_pause(self, told: list[Any], role: str) -> None:
+        """`close` waits `close_timeout` for a peer that does not answer, and no longer, though a message waits."""
+        loop = asyncio.get_running_loop()
+        options = {"close_timeout": 0.1, "ping_interval": None}
+        early = ["first", "second"]
+        pause = {"on_message": lambda ws, message: message == "first" and ws.pause()}
+        async with facing(told, role, options=options, early=early, **pause) as (ws, peer):
+            began = loop.time()
+            await ws.close(3000)
+            assert loop.time() - began >= 0.1
+            assert 3000 == (await closed_by(peer))[0]
+            assert [("on_open",), ("on_message", "first")] == told
+            ws.resume()
+            await until(lambda: told[-1][0] == "on_close")
+
+        assert [("on_message", "second"), ("on_close", 1006)] == told[2:]
 
 
 class TestFairness:

@@ -343,6 +343,7 @@ class TestFailing:
 
         def fail(ws: Any, *_: Any) -> None:
             ws.pause()
+            asyncio.get_running_loop().call_soon(ws.pause)  # An application that does not know yet.
             raise LookupError(name)
 
         async with facing(told, role, early=["0", "1"], **{name: fail}) as (ws, peer):

@@ -85,7 +85,7 @@ class CallbackSocket(Carrier):
 
     def pause(self) -> None:
         """Call `on_message` no more until `resume`.  What comes waits; then nothing is read, and TCP slows the peer."""
-        self._paused_by_application = True
+        self._paused_by_application = not self._has_failed  # Behind a failure there is nothing to wait for.
         self._waits = False
 
     def resume(self) -> None:

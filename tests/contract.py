@@ -708,6 +708,41 @@ class TestClosing:
             assert 1000 == (await closed_by(peer))[0]
             assert b"" == await peer.end()
 
+    @pytest.mark.parametrize("how", ["in one segment", "in two"])
+    @behaviour
+    async def test_waits_for_slow_answers(self, net: Net, how: str) -> None:
+        """Three messages that came together all have the closing timeout for their answers, not a fifth of it."""
+        begun, done = asyncio.Event(), asyncio.Event()
+
+        async def handler(ws: Any) -> None:
+            try:
+                await ws.send(await ws.recv())
+                for delay in (0.45, 0.45, 0):  # of 2 s; a fifth is 0.4
+                    message = await ws.recv()
+                    begun.set()
+                    await asyncio.sleep(delay)
+                    await ws.send(message)
+                    await ws.flush()  # Else a thread writes with the last answer, and sees no Close before.
+                await ended(ws.recv())
+            finally:
+                done.set()
+
+        async with net.serve(handler, close_timeout=2) as server, await called(server.port) as peer:
+            await peer.ask(server.port)
+            await peer.say(TEXT, "0")
+            assert (0x81, b"0") == await peer.hear()
+            messages, close = [peer.frame(TEXT, text) for text in "123"], peer.frame(CLOSE, close_body(1000))
+            if how == "in one segment":
+                await peer.send(*messages, close)
+            else:
+                await peer.send(*messages)
+                await begun.wait()
+                await peer.send(close)
+
+            answers = [(0x81, b"1"), (0x81, b"2"), (0x81, b"3"), (0x88, close_body(1000))]
+            assert answers == [await peer.hear() for _ in range(4)]
+            await done.wait()
+
     @behaviour
     async def test_ends_a_feed(self, net: Net) -> None:
         """A handler that received once, and now only sends, does not keep its client waiting until that gives up."""

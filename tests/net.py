@@ -341,6 +341,28 @@ class BlockingServed(Served):
         await in_thread(self.native.close, *args)
 
 
+class Seeing:
+    """A tap that tells when something has come.  The transport has dealt with it by then, or holds its lock."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self._loop = asyncio.get_running_loop()
+        self._more = asyncio.Event()
+
+    def sent(self, data: bytes) -> None:
+        pass
+
+    def received(self, data: bytes) -> None:
+        self.data += data
+        self._loop.call_soon_threadsafe(self._more.set)
+
+    async def until(self, end: bytes) -> None:
+        """Wait until this is the last that has come."""
+        while not self.data.endswith(end):
+            self._more.clear()
+            await self._more.wait()
+
+
 def place(options: dict[str, Any]) -> dict[str, Any]:
     """Where to serve, if the options do not say."""
     if not options.keys() & {"unix", "sock", "host"}:

@@ -22,7 +22,7 @@ from tests.contract import TestMessages as TestMessages
 from tests.contract import TestPings as TestPings
 from tests.contract import TestReceiving as TestReceiving
 from tests.contract import closed_by, code_of, never
-from tests.net import Asyncio, Net, behaviour, called, ended, in_thread, request
+from tests.net import Asyncio, Net, Seeing, behaviour, called, ended, in_thread, request
 from tests.net import log as log
 from tests.net import nothing_is_left as nothing_is_left
 from tests.test_faults import Line
@@ -32,7 +32,7 @@ from tests.trouble import TestBackpressure as TestBackpressure
 from tests.trouble import TestGathering as TestGathering
 from tests.trouble import TestPatience as TestPatience
 from tests.trouble import TestVanishing as TestVanishing
-from tests.wire import BINARY, CLOSE, CONTINUATION, TEXT, close_body
+from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_body
 
 
 @pytest.fixture
@@ -116,6 +116,26 @@ class TestCancelling:
             assert 20 < len(sent) < 2000
             peer.close()
             await closing
+
+    @behaviour
+    async def test_a_send_that_waits_for_room(self, net: Net) -> None:
+        """It leaves nothing behind: neither a message, nor its place among those that wait."""
+        async with facing_small(net, "client", ping_interval=None) as (ws, peer):
+            await ws.send(bytes(2**18))
+            given_up = [asyncio.ensure_future(ws.native.send("given up")) for _ in range(20)]
+            kept = asyncio.ensure_future(ws.native.send("kept"))
+            await turns(2)
+            assert 21 == len(ws.native._writers)
+            for sending in given_up:
+                sending.cancel()
+            await asyncio.wait(given_up)
+
+            assert [True] * 20 == [sending.cancelled() for sending in given_up]
+            assert 1 == len(ws.native._writers)
+            assert 2**18 == len((await peer.hear())[1])
+            assert (0x81, b"kept") == await peer.hear()
+            await kept
+            assert not ws.native._writers
 
     @behaviour
     async def test_a_message_in_fragments(self, net: Net) -> None:
@@ -360,6 +380,71 @@ async def echo(ws: WebSocket) -> None:
         await ws.send(message)
 
 
+class TestReadingAhead:
+    """What lies behind messages that were not taken, and is seen when they are: nobody receives meanwhile."""
+
+    @behaviour
+    async def test_does_not_hide_a_pong(self, net: Net) -> None:
+        """A Pong that there was no room for is told when the messages in front of it are taken."""
+        tap = Seeing()
+        async with net.facing_server(tap=tap, receive_limit=1, ping_interval=None) as (ws, peer):
+            pong = await ws.ping(b"?")
+            waiting = asyncio.ensure_future(pong(5))
+            end = peer.frame(PONG, b"?")
+            await peer.send(peer.frame(TEXT, "one"), peer.frame(TEXT, "two"), end)
+            await tap.until(end)
+
+            assert "one" == await ws.recv()
+            async with asyncio.timeout(1):
+                assert 0 <= await waiting < 5
+            assert "two" == await ws.recv()
+
+    @behaviour
+    async def test_does_not_hide_that_tcp_is_lost(self, net: Net) -> None:
+        """Who waits for a Pong is told at once, though there are messages that can still be received."""
+        tap = Seeing()
+        async with net.facing_server(tap=tap, receive_limit=1, ping_interval=None) as (ws, peer):
+            pong = await ws.native.ping()
+            end = peer.frame(TEXT, "two")
+            await peer.send(peer.frame(TEXT, "one"), end)
+            await tap.until(end)
+            peer.reset()
+            while not await ended(ws.native.send("x")):
+                await asyncio.sleep(0)
+
+            async with asyncio.timeout(1):
+                assert 1006 == await code_of(pong)
+            assert ["one", "two"] == [await ws.recv(), await ws.recv()]
+            assert 1006 == await code_of(ws.recv())
+
+    @behaviour
+    async def test_answers_a_ping_before_all_is_taken(self, net: Net) -> None:
+        """A Ping between messages is answered when those in front of it are given out, not when they are received."""
+        tap = Seeing()
+        async with net.facing_server(tap=tap, receive_limit=1, ping_interval=None) as (ws, peer):
+            end = peer.frame(TEXT, "three")
+            await peer.send(peer.frame(TEXT, "one"), peer.frame(TEXT, "two"), peer.frame(PING, "?"), end)
+            await tap.until(end)
+
+            assert "one" == await ws.native.recv()
+            async with asyncio.timeout(1):
+                assert (0x80 | PONG, b"?") == await peer.hear()
+            assert ["two", "three"] == [await ws.native.recv(), await ws.native.recv()]
+
+    @behaviour
+    async def test_gets_through_a_flood(self, net: Net) -> None:
+        """More Pongs than are looked at in one go do not keep what is behind them from who waits for it."""
+        tap = Seeing()
+        async with net.facing_server(tap=tap, receive_limit=1, ping_interval=None, open_timeout=None) as (ws, peer):
+            end = peer.frame(TEXT, "two")
+            await peer.send(peer.frame(TEXT, "one"), peer.frame(PONG) * 1100, end)
+            await tap.until(end)
+
+            assert "one" == await ws.native.recv()
+            async with asyncio.timeout(1):
+                assert "two" == await ws.native.recv()
+
+
 class TestAsyncio:
     """What asyncio expects of a citizen."""
 
@@ -417,6 +502,24 @@ class TestAsyncio:
 
             assert "next" == await ws.native.recv()
             await turns(2)
+
+    @behaviour
+    async def test_a_stream_that_was_left_does_not_end_the_next(self, net: Net) -> None:
+        """The loop closes it a turn after the `break`; the next message comes in pieces nevertheless."""
+        async with net.facing_client() as (ws, peer):
+            await peer.say(TEXT, "a", fin=False)
+            async for piece in ws.native.recv_streaming():
+                assert "a" == piece
+                break
+            pieces = ws.native.recv_streaming()
+            first = asyncio.ensure_future(anext(pieces))
+            await turns(5)
+
+            await peer.send(peer.frame(CONTINUATION, "b"), peer.frame(TEXT, "c", fin=False))
+            async with asyncio.timeout(1):
+                assert "c" == await first
+            await peer.say(CONTINUATION, "d")
+            assert "d" == "".join([piece async for piece in pieces])
 
     @behaviour
     async def test_connect_may_be_awaited_and_entered(self, net: Net) -> None:

@@ -1525,6 +1525,55 @@ def test_an_application_that_only_sends_by_now_does_not_hold_up_a_close() -> Non
     assert (True, False, True, 7.0) == todo[1:]
 
 
+@both_roles
+def test_messages_that_were_given_together_have_the_whole_closing_timeout(role: Role) -> None:
+    """Who was given them has not taken them yet, though none waits here: be the Close in the same read or a later."""
+    close = said(start(role), CLOSE, close_body(1000))
+    messages = said(start(role), TEXT, "one") + said(start(role), TEXT, "two")
+    together, apart = start(role), start(role)
+
+    assert ["one", "two"] == together.receive_messages(messages + close, 1.0)
+    assert ["one", "two"] == apart.receive_messages(messages, 0.0)
+    apart.receive_data(close, 1.0)
+
+    for session in (together, apart):
+        assert (b"", False, False, True, 6.0) == session.todo()
+        session.wake(5.99)
+        assert [] == heard(session)
+        session.wake(6.0)
+        assert [(CLOSE, close_body(1000))] == heard(session)
+
+
+@both_roles
+def test_messages_in_front_of_a_close_that_is_found_behind_them_have_the_whole_closing_timeout(role: Role) -> None:
+    """There was no room for the Close until they were taken, all at once: nobody has answered them yet."""
+    session = start(role, receive_high=1)
+    close = said(session, CLOSE, close_body(1000))
+    session.receive_data(said(session, TEXT, "one") + said(session, TEXT, "two") + close, 0.0)
+    assert session.ending is None
+
+    assert ["one", "two"] == session.next_messages(1.0)
+
+    assert Closed(1000, "", "peer") == session.ending
+    assert (b"", False, False, True, 6.0) == session.todo()
+
+
+@both_roles
+def test_messages_that_were_all_received_have_a_fifth_of_the_closing_timeout(role: Role) -> None:
+    """The transport tells when the last of those that were given together is in the application's hands."""
+    given = start(role)
+    given.receive_messages(said(given, TEXT, "one") + said(given, TEXT, "two"), 0.0)
+    found = start(role, receive_high=1)
+    found.receive_data(said(found, TEXT, "one") + said(found, TEXT, "two"), 0.0)
+    found.next_messages(0.0)
+
+    for session in (given, found):
+        session.is_given = False
+        say_close(session, now=1.0)
+
+        assert (b"", False, False, True, 2.0) == session.todo()
+
+
 def test_an_answer_at_the_last_moment_has_time_to_arrive() -> None:
     """When the Close is answered, the peer has the closing timeout to read that, however long the answer took."""
     session = start()

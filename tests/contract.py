@@ -12,7 +12,7 @@ import pytest
 
 from rawws import ConnectionClosed, LocalProtocolError, NotOpen, State
 from rawws.core import rules
-from tests.net import Net, Peer, behaviour, called, ended
+from tests.net import Net, Peer, Seeing, behaviour, called, ended
 from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_body
 
 both_roles = pytest.mark.parametrize("role", ["client", "server"])
@@ -440,6 +440,22 @@ class TestReceiving:
 
 class TestPings:
     """Control frames."""
+
+    @behaviour
+    async def test_are_waited_for_behind_messages(self, net: Net) -> None:
+        """A Pong that there was no room for is told when the messages in front of it are taken."""
+        tap = Seeing()
+        async with net.facing_server(tap=tap, receive_limit=1, ping_interval=None) as (ws, peer):
+            pong = await ws.ping(b"?")
+            waiting = asyncio.ensure_future(pong(5))
+            end = peer.frame(PONG, b"?")
+            await peer.send(peer.frame(TEXT, "one"), peer.frame(TEXT, "two"), end)
+            await tap.until(end)
+
+            assert "one" == await ws.recv()
+            async with asyncio.timeout(1):
+                assert 0 <= await waiting < 5
+            assert "two" == await ws.recv()
 
     @both_roles
     @behaviour

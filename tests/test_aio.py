@@ -384,22 +384,6 @@ class TestReadingAhead:
     """What lies behind messages that were not taken, and is seen when they are: nobody receives meanwhile."""
 
     @behaviour
-    async def test_does_not_hide_a_pong(self, net: Net) -> None:
-        """A Pong that there was no room for is told when the messages in front of it are taken."""
-        tap = Seeing()
-        async with net.facing_server(tap=tap, receive_limit=1, ping_interval=None) as (ws, peer):
-            pong = await ws.ping(b"?")
-            waiting = asyncio.ensure_future(pong(5))
-            end = peer.frame(PONG, b"?")
-            await peer.send(peer.frame(TEXT, "one"), peer.frame(TEXT, "two"), end)
-            await tap.until(end)
-
-            assert "one" == await ws.recv()
-            async with asyncio.timeout(1):
-                assert 0 <= await waiting < 5
-            assert "two" == await ws.recv()
-
-    @behaviour
     async def test_does_not_hide_that_tcp_is_lost(self, net: Net) -> None:
         """Who waits for a Pong is told at once, though there are messages that can still be received."""
         tap = Seeing()

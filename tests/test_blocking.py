@@ -35,7 +35,7 @@ from tests.trouble import TestGathering as TestGathering
 from tests.trouble import TestPatience as TestPatience
 from tests.trouble import TestVanishing as TestVanishing
 from tests.trouble import facing_small
-from tests.wire import BINARY, CLOSE, KEY, PING, PONG, TEXT, close_body, frame
+from tests.wire import BINARY, CLOSE, CONTINUATION, KEY, PING, PONG, TEXT, close_body, frame
 
 
 @pytest.fixture
@@ -58,6 +58,26 @@ class TestThreads:
             async with asyncio.timeout(1):
                 await peer.say(PONG, b"?")
                 assert 0 <= await waiting < 5
+
+    @behaviour
+    async def test_may_leave_a_stream_late(self, net: Net) -> None:
+        """One that is closed when another thread has begun the next one does not take its pieces."""
+        async with net.facing_client() as (ws, peer):
+            await peer.say(TEXT, "a", fin=False)
+            left = ws.recv_streaming()
+            assert "a" == await anext(left)
+            await peer.say(CONTINUATION, "b")
+            pieces = ws.recv_streaming()
+            first = asyncio.ensure_future(anext(pieces))
+            while not ws.native._receiving:
+                await asyncio.sleep(0)
+            await left.aclose()
+            await peer.say(TEXT, "c", fin=False)
+            async with asyncio.timeout(1):
+                assert "c" == await first
+            await peer.say(CONTINUATION, "d")
+
+            assert "d" == "".join([piece async for piece in pieces])
 
     @behaviour
     async def test_that_only_send_answer_pings(self, net: Net) -> None:

@@ -54,6 +54,7 @@ class WebSocket(Wire):
         self._receiving = False
         self._answering: int | None = None  # the thread that has received, and not sent anything since
         self._gathered = 0
+        self._stream: object = None  # the newest of `recv_streaming`
         self._fragments = threading.RLock()
 
     # --- Receiving ------------------------------------------------------------------------------------------------
@@ -87,6 +88,7 @@ class WebSocket(Wire):
         """
         connection = self._session.connection
         connection.stream = True
+        stream = self._stream = object()
         self._session.abandon()
         try:
             while True:
@@ -95,7 +97,8 @@ class WebSocket(Wire):
                 if chunk.last:
                     return
         finally:
-            connection.stream = False
+            if self._stream is stream:  # One that was left may be closed when the next one has begun.
+                connection.stream = False
 
     def __iter__(self) -> Iterator[str | bytes]:
         """Every message until the connection ends; ends quietly after a clean close, else with `ConnectionClosed`."""
@@ -139,6 +142,8 @@ class WebSocket(Wire):
                 self._receiving = False
                 if not self._is_idle:
                     self._act()
+                if self._sleepers:  # What lay behind what was taken may be a Pong, or the end.
+                    self._notify()
         finally:
             self._lock.release()
 

@@ -136,7 +136,7 @@ class Session:
         connection = self.connection
         messages = connection.receive_messages(data, more)
         self._asked, self._hungry = True, not messages
-        self.is_given = bool(messages)
+        self.is_given = len(messages) > 1  # Who waits takes the first one at once.
         if connection.has_data_to_read and not connection.waits_for_rest:
             self.proceed(now)
         return messages
@@ -270,7 +270,7 @@ class Session:
         self._messages, self._charge = [], 0
         messages.reverse()
         if self.full:
-            self.is_given = True
+            self.is_given = len(messages) > 1
             self._read_on(now)
         return messages
 

@@ -1574,6 +1574,17 @@ def test_messages_that_were_all_received_have_a_fifth_of_the_closing_timeout(rol
         assert (b"", False, False, True, 2.0) == session.todo()
 
 
+@both_roles
+def test_a_message_alone_is_received_when_it_is_given(role: Role) -> None:
+    """Who waits has it: a feed whose subscriber leaves at once need not hear of it late."""
+    given, found = start(role), start(role, receive_high=1)
+    wire = said(given, TEXT, "subscribe") + said(given, CLOSE, close_body(1000))
+    found.receive_data(wire, 1.0)
+
+    assert [["subscribe"]] * 2 == [given.receive_messages(wire, 1.0), found.next_messages(1.0)]
+    assert [2.0, 2.0] == [given.todo().wake_at, found.todo().wake_at]
+
+
 def test_an_answer_at_the_last_moment_has_time_to_arrive() -> None:
     """When the Close is answered, the peer has the closing timeout to read that, however long the answer took."""
     session = start()

@@ -1,6 +1,7 @@
 """What the two transports share: the options of `connect` and `serve`, and what a `WebSocket` tells about itself."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypedDict
 
 from rawws.core.agreement import Compression, Terms
@@ -255,6 +256,7 @@ class Endpoint:
     """On a client, the answer to it."""
     redirects: tuple[Redirect, ...] = ()
     """On a client, those that were followed to get here."""
+    _stream: object = None  # the newest of `recv_streaming`
 
     @property
     def subprotocol(self) -> str | None:
@@ -307,6 +309,19 @@ class Endpoint:
     def _in_message(self) -> bool:
         """Of the message that is being sent, the beginning is under way, and the rest is not."""
         return self._session.connection.ours is IN_MESSAGE
+
+    @contextmanager
+    def _streaming(self) -> Iterator[None]:
+        """While a `recv_streaming` goes on.  What is left of the one before is thrown away."""
+        connection = self._session.connection
+        connection.stream = True
+        stream = self._stream = object()
+        self._session.abandon()
+        try:
+            yield
+        finally:
+            if self._stream is stream:  # One that was left may be closed when the next one has begun.
+                connection.stream = False
 
     def _why_closed(self) -> ConnectionClosed:
         """For who tries to send when it is too late."""

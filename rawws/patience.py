@@ -48,9 +48,10 @@ class Patience:
     def __post_init__(self) -> None:
         for name in TIMES:
             seconds = getattr(self, name)
-            if seconds is not None and not (0 <= seconds < inf and (seconds or name != "ping_interval")):
-                kind = "seconds" if name != "ping_interval" else "seconds over 0"
-                raise ValueError(f"{name} is a number of {kind}, or None for no such time, not {seconds}")
+            if seconds is not None and not 0 <= seconds < inf:
+                raise ValueError(f"{name} is a number of seconds, or None for no such time, not {seconds}")
+        if self.ping_interval == 0:
+            raise ValueError("ping_interval is over 0, or None for no Pings")
 
 
 OPEN_BY = 0

@@ -118,7 +118,7 @@ class CallbackSocket(Carrier):
             self._act()
         if self._was_congested and not session.congested:
             self._was_congested = False
-            if not (self._has_failed or session.over or self.close_sent is not None):
+            if not session.over and self.close_sent is None:  # So it is behind a failure, too.
                 self._call(self.on_writable)
         if self._is_gone and self._has_ended:
             self._speaks = False

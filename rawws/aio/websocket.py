@@ -36,7 +36,6 @@ class WebSocket(Carrier):
         "_may_wake_at_once",
         "_pongs",
         "_receiver",
-        "_stream",
         "_writers",
     )
 
@@ -54,7 +53,6 @@ class WebSocket(Carrier):
         self._writers: dict[Waiter, None] | None = None
         self._pongs: dict[int, tuple[asyncio.Future[float], float]] | None = None
         self._fragments: asyncio.Lock | None = None
-        self._stream: object = None  # the newest of `recv_streaming`
         self._in_a_row = 0
         self._look_at = FIRST_LOOK  # so many in a row
 
@@ -87,11 +85,7 @@ class WebSocket(Carrier):
         Raises:
             ConnectionClosed, RuntimeError: as `recv`.
         """
-        connection = self._session.connection
-        connection.stream = True
-        stream = self._stream = object()
-        self._session.abandon()
-        try:
+        with self._streaming():
             while True:
                 if self._in_a_row >= self._look_at:
                     await self._look_at_the_clock()
@@ -104,9 +98,6 @@ class WebSocket(Carrier):
                 yield chunk.data
                 if chunk.last:
                     return
-        finally:
-            if self._stream is stream:  # One that was left may be closed when the next one has begun.
-                connection.stream = False
 
     def __aiter__(self) -> Self:
         """Every message until the connection ends; ends quietly after a clean close, else with `ConnectionClosed`."""

@@ -54,7 +54,6 @@ class WebSocket(Wire):
         self._receiving = False
         self._answering: int | None = None  # the thread that has received, and not sent anything since
         self._gathered = 0
-        self._stream: object = None  # the newest of `recv_streaming`
         self._fragments = threading.RLock()
 
     # --- Receiving ------------------------------------------------------------------------------------------------
@@ -86,19 +85,12 @@ class WebSocket(Wire):
         Raises:
             ConnectionClosed, TimeoutError, RuntimeError: as `recv`.
         """
-        connection = self._session.connection
-        connection.stream = True
-        stream = self._stream = object()
-        self._session.abandon()
-        try:
+        with self._streaming():
             while True:
                 chunk: Chunk = self._receive(self._take_chunk, timeout)
                 yield chunk.data
                 if chunk.last:
                     return
-        finally:
-            if self._stream is stream:  # One that was left may be closed when the next one has begun.
-                connection.stream = False
 
     def __iter__(self) -> Iterator[str | bytes]:
         """Every message until the connection ends; ends quietly after a clean close, else with `ConnectionClosed`."""

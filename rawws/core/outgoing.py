@@ -1,7 +1,7 @@
 """What one side of an open connection sends: calls in, bytes out, in the order of the calls.
 
 Automatic answers stand in the same queue.  What the caller does wrong is raised, and then nothing is queued and nothing
-has changed.  What comes in is the matter of `Connection`, which is all of this and more.
+has changed.  What comes in is the matter of `Incoming`, which is all of this and more.
 """
 
 from collections.abc import Callable
@@ -56,7 +56,7 @@ class Outgoing:
     `LocalProtocolError` for what the protocol forbids; then nothing is queued and nothing has changed.
     """
 
-    # What is seldom asked for is in slots: see `Connection`.
+    # What is seldom asked for is in slots: see `Incoming`.
     __slots__ = ("__dict__", "__weakref__", "_is_plain", "_random", "close_sent")
 
     _opening = False

@@ -70,18 +70,20 @@ def test_a_limit_is_a_whole_number(name: str, bound: Any) -> None:
 def test_an_announced_length_costs_nothing(sender: Role, limits: Limits) -> None:
     """2^62 bytes are refused at the header, or waited for if nobody set a limit; nothing is set aside for them."""
     data = frame_from(sender, BINARY, length=2**62)
-    connection = Connection(sender.peer, limits=limits)
-    feed(connection, frame_from(sender, TEXT, "warm"))
-    tracemalloc.start()
-    try:
-        events = feed(connection, data)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    peaks = []
+    for _ in range(3):  # Other threads allocate, too, but not each time.
+        connection = Connection(sender.peer, limits=limits)
+        feed(connection, frame_from(sender, TEXT, "warm"))
+        tracemalloc.start()
+        try:
+            events = feed(connection, data)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
 
     came_before = len(frame_from(sender, TEXT, "warm"))
     assert ([] if limits.message is None else [broken(rules.MESSAGE_TOO_BIG, came_before + 1)]) == events
-    assert peak < 256 * 1024  # Of other threads, too.
+    assert min(peaks) < 16 * 1024
 
 
 def test_a_message_over_the_limit_is_not_kept_while_it_ends() -> None:
